@@ -1,0 +1,24 @@
+//! Ports: the small traits through which tiers and planes meet. Contracts only; the node wires implementations to them.
+//!
+//! A tier knows the others by these alone, so each can be tested with a stand-in of a few lines, and a crate that implements a
+//! port can be rebuilt without its users.
+
+pub mod blobs;
+pub mod body;
+pub mod control_log;
+pub mod instances;
+pub mod invoke;
+pub mod kv;
+pub mod membership;
+pub mod peers;
+pub mod telemetry;
+
+pub use blobs::{BlobError, Blobs};
+pub use body::{Body, BodyError, empty, full};
+pub use control_log::{ControlLog, ProposeError};
+pub use instances::{InstanceState, InstanceView, Instances, LogLine, LogStream};
+pub use invoke::{Invocation, Invoke, InvokeError, Lease, Work};
+pub use kv::{Kv, KvError, KvPage};
+pub use membership::{Membership, Reach};
+pub use peers::{PeerError, PeerHandler, PeerStream, Peers, Priority, Service};
+pub use telemetry::{NoTelemetry, SpanKind, SpanRecord, SpanStatus, Telemetry};

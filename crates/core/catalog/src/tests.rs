@@ -1,0 +1,197 @@
+use ringway_manifest::Manifest;
+
+use super::*;
+
+const HOUR_MS: u64 = 3_600_000;
+
+fn node(number: u8) -> NodeInfo {
+    let address = |port: u16| std::net::SocketAddr::from(([127, 0, 0, number], port));
+    NodeInfo {
+        id: NodeId::from_bytes([number; 16]),
+        name: format!("n{number}"),
+        zone: String::new(),
+        capacity: 1,
+        addresses: Addresses { peer: address(7401), http: Some(address(8080)), https: None, redis: None, admin: address(7400) },
+        joined_ms: 0,
+        state: NodeState::Active,
+    }
+}
+
+fn apply(catalog: &mut Catalog, command: Command) -> Result<Outcome, Refusal> {
+    catalog.apply(Stamped { now_ms: HOUR_MS, command })
+}
+
+fn founded() -> Catalog {
+    let mut catalog = Catalog::default();
+    let outcome = apply(&mut catalog, Command::Found { cluster_id: "c".into(), node: node(1) });
+    assert_eq!(outcome, Ok(Outcome::LayoutChanged { epoch: 1 }));
+    catalog
+}
+
+fn join(catalog: &mut Catalog, number: u8) -> Result<Outcome, Refusal> {
+    let id = format!("t{number}");
+    apply(catalog, Command::IssueToken(JoinToken::new(id.clone(), b"secret", 2 * HOUR_MS)))?;
+    apply(catalog, Command::Join { token_id: id, token_secret: Secret::new("secret"), node: node(number) })
+}
+
+fn settle(catalog: &mut Catalog) {
+    for node in catalog.layout.members().to_vec() {
+        apply(catalog, Command::Synced { node, epoch: catalog.layout.epoch }).unwrap();
+    }
+}
+
+fn manifest(text: &str) -> Manifest {
+    ringway_manifest::parse("ringway.toml", text).unwrap().manifest
+}
+
+fn deploy(catalog: &mut Catalog, text: &str) -> Result<Outcome, Refusal> {
+    let manifest = manifest(text);
+    let bucket_tokens = manifest.buckets.keys().map(|name| (name.clone(), Secret::new("fresh"))).collect();
+    apply(catalog, Command::Deploy { manifest, files: BlobId([7; 32]), files_len: 1, bucket_tokens })
+}
+
+const SHOP: &str = "name = \"shop\"\n[kv.cart]\nttl = \"1h\"\n[[route]]\npath = \"/\"\nto = \"static:public\"\n";
+
+#[test]
+fn the_second_node_gets_data_before_it_answers_reads() {
+    let mut catalog = founded();
+    join(&mut catalog, 2).unwrap();
+    assert_eq!(catalog.read_layout().members(), [node(1).id], "the old layout still answers");
+    assert_eq!(catalog.layout.members().len(), 2);
+    apply(&mut catalog, Command::Synced { node: node(2).id, epoch: 2 }).unwrap();
+    assert!(catalog.moving_from.is_some(), "node 1 has not said that it has its part");
+    settle(&mut catalog);
+    assert!(catalog.moving_from.is_none());
+    assert_eq!(catalog.read_layout().epoch, 2);
+}
+
+#[test]
+fn a_report_of_an_old_epoch_settles_nothing() {
+    let mut catalog = founded();
+    join(&mut catalog, 2).unwrap();
+    for number in [1, 2] {
+        apply(&mut catalog, Command::Synced { node: node(number).id, epoch: 1 }).unwrap();
+    }
+    assert!(catalog.moving_from.is_some());
+}
+
+#[test]
+fn a_token_admits_one_node_once_and_in_time() {
+    let mut catalog = founded();
+    join(&mut catalog, 2).unwrap();
+    settle(&mut catalog);
+    let with = |id: &str, secret: &str| Command::Join { token_id: id.into(), token_secret: Secret::new(secret), node: node(3) };
+    assert_eq!(apply(&mut catalog, with("t2", "secret")), Err(Refusal::TokenUsed { by: "n2".into() }));
+    assert_eq!(apply(&mut catalog, with("t2", "guess!")), Err(Refusal::TokenUnknown));
+    assert_eq!(apply(&mut catalog, with("t9", "secret")), Err(Refusal::TokenUnknown));
+    apply(&mut catalog, Command::IssueToken(JoinToken::new("t3".into(), b"secret", HOUR_MS - 120_000))).unwrap();
+    assert_eq!(apply(&mut catalog, with("t3", "secret")), Err(Refusal::TokenExpired { minutes_ago: 2 }));
+    assert_eq!(catalog.nodes.len(), 2);
+}
+
+#[test]
+fn names_and_addresses_are_unique() {
+    let mut catalog = founded();
+    apply(&mut catalog, Command::IssueToken(JoinToken::new("t".into(), b"s", 2 * HOUR_MS))).unwrap();
+    let mut same_name = node(2);
+    same_name.name = "n1".into();
+    let mut same_address = node(2);
+    same_address.addresses.peer = node(1).addresses.peer;
+    let with = |node: NodeInfo| Command::Join { token_id: "t".into(), token_secret: Secret::new("s"), node };
+    assert!(matches!(apply(&mut catalog, with(same_name)), Err(Refusal::NameTaken { .. })));
+    assert!(matches!(apply(&mut catalog, with(same_address)), Err(Refusal::AddressTaken { .. })));
+    assert!(apply(&mut catalog, with(node(2))).is_ok(), "a refused attempt does not use up the token");
+}
+
+#[test]
+fn a_leaving_node_keeps_answering_until_the_others_have_its_part() {
+    let mut catalog = founded();
+    assert_eq!(apply(&mut catalog, Command::Leave { node: node(1).id }), Err(Refusal::LastNode));
+    join(&mut catalog, 2).unwrap();
+    assert_eq!(apply(&mut catalog, Command::Leave { node: node(2).id }), Err(Refusal::Moving { epoch: 2 }));
+    settle(&mut catalog);
+    apply(&mut catalog, Command::Leave { node: node(1).id }).unwrap();
+    assert!(catalog.read_layout().members().contains(&node(1).id));
+    settle(&mut catalog);
+    assert_eq!(catalog.read_layout().members(), [node(2).id]);
+    apply(&mut catalog, Command::Remove { node: node(1).id }).unwrap();
+    assert_eq!(catalog.nodes.len(), 1);
+}
+
+#[test]
+fn a_lost_node_that_is_removed_while_data_moves_does_not_block_the_ring() {
+    let mut catalog = founded();
+    join(&mut catalog, 2).unwrap();
+    settle(&mut catalog);
+    join(&mut catalog, 3).unwrap();
+    apply(&mut catalog, Command::Remove { node: node(3).id }).unwrap();
+    settle(&mut catalog);
+    assert!(catalog.moving_from.is_none());
+    assert_eq!(catalog.layout.members().len(), 2);
+}
+
+#[test]
+fn releases_are_numbered_kept_to_a_bound_and_rolled_back() {
+    let mut catalog = founded();
+    for number in 1..=12 {
+        assert_eq!(deploy(&mut catalog, SHOP), Ok(Outcome::Released { app: "shop".into(), release: number }));
+    }
+    assert_eq!(catalog.apps["shop"].releases.len(), app::RELEASES_MAX);
+    let back = |to| Command::Rollback { app: "shop".into(), to };
+    assert_eq!(apply(&mut catalog, back(None)), Ok(Outcome::Released { app: "shop".into(), release: 11 }));
+    assert_eq!(apply(&mut catalog, back(Some(5))), Ok(Outcome::Released { app: "shop".into(), release: 5 }));
+    assert!(matches!(apply(&mut catalog, back(Some(2))), Err(Refusal::NoRelease { .. })), "forgotten by now");
+    assert_eq!(deploy(&mut catalog, SHOP), Ok(Outcome::Released { app: "shop".into(), release: 13 }), "numbers are never reused");
+}
+
+#[test]
+fn a_bucket_keeps_its_token_over_deploys_and_its_data_when_a_release_forgets_it() {
+    let mut catalog = founded();
+    deploy(&mut catalog, SHOP).unwrap();
+    catalog.buckets.get_mut("shop.cart").unwrap().token = Secret::new("first");
+    deploy(&mut catalog, SHOP).unwrap();
+    deploy(&mut catalog, "name = \"shop\"\n[[route]]\npath = \"/\"\nto = \"static:public\"\n").unwrap();
+    assert_eq!(catalog.buckets["shop.cart"].token, Secret::new("first"));
+    let on_disk = SHOP.replace("ttl = \"1h\"", "storage = \"disk\"");
+    assert!(matches!(deploy(&mut catalog, &on_disk), Err(Refusal::BucketFixed { .. })));
+    assert_eq!(catalog.apps["shop"].current, 3, "the refused release is not there");
+}
+
+#[test]
+fn a_host_belongs_to_one_app_and_a_lone_app_answers_every_host() {
+    let mut catalog = founded();
+    deploy(&mut catalog, &SHOP.replace("name = \"shop\"", "name = \"shop\"\nhosts = [\"shop.example\"]")).unwrap();
+    assert_eq!(catalog.app_for_host("127.0.0.1").unwrap().name, "shop");
+    let blog = "name = \"blog\"\nhosts = [\"shop.example\"]\n[[route]]\npath = \"/\"\nto = \"static:public\"\n";
+    assert!(matches!(deploy(&mut catalog, blog), Err(Refusal::HostTaken { .. })));
+    deploy(&mut catalog, &blog.replace("shop", "blog")).unwrap();
+    assert!(catalog.app_for_host("127.0.0.1").is_none(), "two apps: the host has to say which");
+    assert_eq!(catalog.app_for_host("Shop.Example").unwrap().name, "shop");
+    assert_eq!(catalog.app_for_host("blog.localhost").unwrap().name, "blog");
+}
+
+#[test]
+fn the_catalog_survives_its_own_json_and_shows_no_secret() {
+    let mut catalog = founded();
+    deploy(&mut catalog, SHOP).unwrap();
+    join(&mut catalog, 2).unwrap();
+    let json = serde_json::to_string(&catalog).unwrap();
+    assert_eq!(serde_json::from_str::<Catalog>(&json).unwrap(), catalog);
+    assert!(!format!("{catalog:?}").contains("fresh"), "Debug output ends up in logs");
+}
+
+#[test]
+fn a_service_moves_only_when_its_own_node_is_lost() {
+    let mut catalog = founded();
+    for number in 2..=5 {
+        join(&mut catalog, number).unwrap();
+        settle(&mut catalog);
+    }
+    let all = nodes_for(&catalog, |_| true, "shop", "web", 2);
+    assert_eq!(all.len(), 2);
+    let bystander = catalog.nodes.keys().copied().find(|id| !all.contains(id)).unwrap();
+    assert_eq!(nodes_for(&catalog, |id| id != bystander, "shop", "web", 2), all);
+    let after = nodes_for(&catalog, |id| id != all[0], "shop", "web", 2);
+    assert_eq!(after[0], all[1], "the survivor stays");
+    assert_eq!(after.len(), 2);
+}
