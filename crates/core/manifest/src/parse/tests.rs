@@ -1,0 +1,724 @@
+use std::time::Duration;
+
+use expect_test::{Expect, expect};
+use proptest::prelude::*;
+
+use super::*;
+use crate::{Bytes, FunctionRun, Replicas, TEMPLATE, Target};
+
+pub(crate) const SHOP: &str = r#"
+name = "shop"
+[database]
+engine = "sqlite"
+[[route]]
+path = "/"
+to = "static:public"
+cache = "1h"
+[[route]]
+path = "/api/products/*"
+to = "catalog"
+[[route]]
+path = "/price"
+to = "price"
+[[route]]
+path = "/guestbook"
+to = "cgi:cgi-bin/guestbook"
+[service.catalog]
+run = "python3 catalog.py"
+health = "/up"
+[function.price]
+wasm = "price.wasm"
+[function.receipt]
+lambda = "python3 -m awslambdaric receipt.handler"
+build = "pip install -t . awslambdaric"
+[kv.cart]
+ttl = "7d"
+"#;
+
+/// Everything that can be said.
+const RICH: &str = r#"
+name = "rich"
+compat = "2026-09-01"
+hosts = ["rich.example.org", "*.rich.example.org"]
+build = "make"
+x-note = { free = ["for", "all"] }
+[env]
+LOG = "debug"
+[[route]]
+path = "/*"
+host = "rich.example.org"
+to = "static:./public/"
+fallthrough = true
+headers = { X-Frame-Options = "DENY" }
+[[route]]
+path = "/*"
+host = "rich.example.org"
+to = "web"
+strip = true
+body_max = "10MiB"
+timeout = "1m30s"
+[[route]]
+path = "/cgi/"
+to = "cgi:cgi-bin"
+[service.web]
+run = "./web"
+build = "make web"
+replicas = { min = 0, max = 9 }
+idle = "5m"
+start_timeout = "1s"
+stop_timeout = "2s"
+x-owner = "the web team"
+env = { LOG = "info" }
+[service.jobs]
+run = "./jobs"
+replicas = 3
+[function.hello]
+cgi = "hello.sh"
+timeout = "3s"
+memory = "1GB"
+concurrency = 2
+idle = "1s"
+instances_max = 4
+[kv.cache]
+consistency = "eventual"
+replicas = 1
+storage = "disk"
+limit = "1GiB"
+"#;
+
+fn manifest(text: &str) -> Manifest {
+    let parsed = parse("ringway.toml", text).unwrap_or_else(|faults| panic!("{faults}"));
+    assert_eq!(parsed.warnings, [], "no warning was expected");
+    parsed.manifest
+}
+
+fn check_faults(text: &str, expected: Expect) {
+    let faults = parse("ringway.toml", text).expect_err("it has faults");
+    expected.assert_eq(&format!("{faults}\n"));
+}
+
+fn check_warnings(text: &str, expected: Expect) {
+    let parsed = parse("ringway.toml", text).unwrap_or_else(|faults| panic!("{faults}"));
+    expected.assert_eq(&format!("{}\n", Faults(parsed.warnings)));
+}
+
+#[test]
+fn the_shop_is_understood() {
+    let shop = manifest(SHOP);
+    assert_eq!(shop.name, "shop");
+    assert_eq!(shop.database, Some(Database { engine: DatabaseEngine::Sqlite }));
+    let routes: Vec<String> = shop.routes.iter().map(|route| format!("{} {:?}", route.path, route.to)).collect();
+    assert_eq!(
+        routes,
+        [
+            "/* Static { dir: \"public\" }",
+            "/api/products/* Service(\"catalog\")",
+            "/price Function(\"price\")",
+            "/guestbook Cgi { path: \"cgi-bin/guestbook\" }"
+        ]
+    );
+    assert_eq!(shop.routes[0].cache, Some(Duration::from_secs(3600)));
+    let catalog = &shop.services["catalog"];
+    assert_eq!((catalog.health.as_deref(), catalog.replicas), (Some("/up"), Replicas { min: 1, max: 1 }));
+    assert!(catalog.database, "an app's database is for its services unless they decline");
+    assert_eq!((shop.functions["price"].concurrency, shop.functions["receipt"].concurrency), (16, 1));
+    assert_eq!(shop.functions["receipt"].memory, Bytes::mb(128));
+    assert_eq!(shop.buckets["cart"].ttl, Some(Duration::from_secs(7 * 86_400)));
+    assert_eq!((shop.buckets["cart"].replicas, shop.buckets["cart"].limit), (3, Bytes::mb(64)));
+}
+
+#[test]
+fn everything_that_can_be_said_is_kept() {
+    let rich = manifest(RICH);
+    assert_eq!(rich.routes[0].to, Target::Static { dir: "public".to_owned() });
+    assert!(rich.routes[0].fallthrough && rich.routes[1].strip && rich.routes[2].path.prefix);
+    assert_eq!(rich.routes[1].body_max, Some(Bytes(10 << 20)));
+    assert_eq!(rich.routes[1].timeout, Some(Duration::from_secs(90)));
+    assert_eq!(rich.services["web"].replicas, Replicas { min: 0, max: 9 });
+    assert_eq!(rich.services["web"].idle, Duration::from_secs(300));
+    assert_eq!(rich.services["jobs"].replicas, Replicas { min: 3, max: 3 });
+    assert!(!rich.services["web"].database);
+    let hello = &rich.functions["hello"];
+    assert_eq!(hello.run, FunctionRun::Cgi { script: "hello.sh".to_owned() });
+    assert_eq!((hello.concurrency, hello.instances_max, hello.memory), (2, 4, Bytes::mb(1000)));
+    assert_eq!(rich.hosts, ["rich.example.org", "*.rich.example.org"]);
+}
+
+#[test]
+fn a_manifest_survives_json() {
+    for text in [SHOP, RICH, TEMPLATE] {
+        let manifest = manifest(text);
+        let json = serde_json::to_string(&manifest).expect("serialises");
+        assert_eq!(serde_json::from_str::<Manifest>(&json).expect("deserialises"), manifest);
+    }
+}
+
+#[test]
+fn an_old_manifest_in_json_gets_todays_defaults() {
+    let json = r#"{"name":"a","services":{"web":{"run":"./web"}},"functions":{"f":{"run":{"Lambda":{"command":"x"}}}},
+        "buckets":{"b":{}},"routes":[{"path":{"path":"","prefix":true},"to":{"Service":"web"}}]}"#;
+    let old: Manifest = serde_json::from_str(json).expect("deserialises");
+    let today = manifest(
+        "name = \"a\"\n[[route]]\npath = \"/*\"\nto = \"web\"\n[service.web]\nrun = \"./web\"\n[function.f]\nlambda = \"x\"\n[kv.b]",
+    );
+    assert_eq!(old, today);
+}
+
+#[test]
+fn the_template_and_every_example_in_it_are_valid() {
+    manifest(TEMPLATE);
+    let is_example = |line: &str| line.strip_prefix('#').is_some_and(|rest| !rest.is_empty() && !rest.starts_with(' '));
+    let uncommented: Vec<&str> =
+        TEMPLATE.lines().map(|line| if is_example(line) { &line[1..] } else { line }).collect();
+    let parsed = parse("template.toml", &uncommented.join("\n")).unwrap_or_else(|faults| panic!("{faults}"));
+    assert_eq!(parsed.manifest.services["api"].env["LOG_LEVEL"], "info");
+    assert_eq!(parsed.manifest.buckets["sessions"].replicas, 3);
+}
+
+#[test]
+fn all_faults_are_reported_at_once() {
+    check_faults(
+        r#"name = "My Shop"
+colour = "red"
+[database]
+engine = "oracle"
+[[route]]
+path = "api"
+to = "static:../etc"
+[[route]]
+path = "/search/*"
+to = "serch"
+[service.search]
+command = "./search"
+replica = 3
+[service.web]
+run = "./web"
+replicas = { min = 5, max = 2 }
+health = 80
+[function.price]
+wasm = "/abs/price.wasm"
+lambda = "./bootstrap"
+memory = "128M"
+[function.web]
+cgi = "web.sh"
+timeout = "soon"
+[kv.cart]
+consistency = "strict"
+replicas = 5
+[servce.api]
+run = "x"
+"#,
+        expect![[r#"
+            ringway.toml:1:8: `name`: `My Shop` cannot be a name
+              |
+            1 | name = "My Shop"
+              |
+              = help: write `my-shop`: a name is at most 40 of a-z, 0-9 and `-`, and starts with a letter
+
+            ringway.toml:2:1: unknown key `colour`
+              |
+            2 | colour = "red"
+              |
+              = help: known keys: `name`, `compat`, `hosts`, `build`, `env`, `database`, `service`, `function`, `kv`, `route`
+
+            ringway.toml:4:10: `engine` in [database]: `oracle` is not known
+              |
+            4 | engine = "oracle"
+              |
+              = help: it can be: `sqlite`
+
+            ringway.toml:6:8: `path` in [[route]]: the path `api` does not start with `/`
+              |
+            6 | path = "api"
+              |
+              = help: write `/api`
+
+            ringway.toml:7:6: `to` in [[route]]: the path `../etc` leads out of the app directory
+              |
+            7 | to = "static:../etc"
+              |
+              = help: only what is in the app directory is deployed: write it without `..`
+
+            ringway.toml:10:6: `to` in [[route]]: no service or function is called `serch`
+               |
+            10 | to = "serch"
+               |
+               = help: did you mean `search`?
+
+            ringway.toml:11:10: missing `run` in [service.search]
+               |
+            11 | [service.search]
+               |
+               = help: add `run = "./server --port $PORT"`
+
+            ringway.toml:12:1: unknown key `command` in [service.search]
+               |
+            12 | command = "./search"
+               |
+               = help: did you mean `run`?
+
+            ringway.toml:13:1: unknown key `replica` in [service.search]
+               |
+            13 | replica = 3
+               |
+               = help: did you mean `replicas`?
+
+            ringway.toml:16:20: `min` is greater than `max` in `replicas` of [service.web]: 5 > 2
+               |
+            16 | replicas = { min = 5, max = 2 }
+               |
+               = help: write `{ min = 2, max = 5 }`, or one number
+
+            ringway.toml:17:10: expected a path such as "/up" for `health` in [service.web], found the number 80
+               |
+            17 | health = 80
+
+            ringway.toml:19:8: `wasm` in [function.price]: the path `/abs/price.wasm` is absolute
+               |
+            19 | wasm = "/abs/price.wasm"
+               |
+               = help: paths are relative to the app directory, and only what is in it is deployed
+
+            ringway.toml:20:10: `lambda` in [function.price], which has `wasm` already
+               |
+            20 | lambda = "./bootstrap"
+               |
+               = help: a function runs one thing: keep one of them
+
+            ringway.toml:21:10: `memory` in [function.price]: the size `128M` has an unknown unit
+               |
+            21 | memory = "128M"
+               |
+               = help: write `128MB` (powers of 1000) or `128MiB` (powers of 1024)
+
+            ringway.toml:22:11: `web` is both a service and a function
+               |
+            22 | [function.web]
+               |
+               = help: rename one of them: routes and `http://NAME.internal/` know them by name only
+
+            ringway.toml:24:11: `timeout` in [function.web]: `soon` is not a duration
+               |
+            24 | timeout = "soon"
+               |
+               = help: write it like `500ms`, `10s`, `1h30m` or `7d`
+
+            ringway.toml:26:15: consistency `strict` in [kv.cart] is not available yet; use `eventual`
+               |
+            26 | consistency = "strict"
+               |
+               = help: any replica accepts writes and they converge: a read may be a little old for a moment
+
+            ringway.toml:27:12: `replicas` in [kv.cart]: 5 is not between 1 and 3
+               |
+            27 | replicas = 5
+
+            ringway.toml:28:2: unknown section [servce]
+               |
+            28 | [servce.api]
+               |
+               = help: did you mean `service`?
+        "#]],
+    );
+}
+
+#[test]
+fn a_syntax_error_is_told_like_any_fault() {
+    for text in
+        ["name = \"a", "name == 1", "[service.web\nrun = 1", "name = \"a\"\nname = \"b\"\n", "a = [1,\n2", "ünï = 1"]
+    {
+        let faults = parse("ringway.toml", text).expect_err(text);
+        assert_eq!(faults.0.len(), 1, "{faults}");
+        assert!(faults.0[0].line > 0, "{faults}");
+    }
+    check_faults(
+        "name = \"shop\"\n\n[service.web]\nrun = ./web\n",
+        expect![[r#"
+            ringway.toml:4:7: not TOML: invalid mantissa, expected digits
+              |
+            4 | run = ./web
+              |
+              = help: text stands in quotes: `run = "./web"`
+        "#]],
+    );
+}
+
+#[test]
+fn wrong_types_say_what_is_expected_and_what_was_found() {
+    check_faults(
+        r#"name = 7
+hosts = "a.example"
+env = { PORT = "80", "A B" = "x", N = 8080 }
+route = [1, { path = 2, to = ["x"], strip = "yes" }]
+kv = 3
+[database]
+[service]
+run = "x"
+[service.web]
+run = ["./web"]
+replicas = "many"
+idle = 60
+[function]
+f = { wasm = "f.wasm", memory = 128, concurrency = 0, instances_max = 99999999999, timeout = "0s" }
+"#,
+        expect![[r#"
+            ringway.toml:1:8: expected a string for `name`, found the number 7
+              |
+            1 | name = 7
+              |
+              = help: put it in quotes
+
+            ringway.toml:2:9: expected an array of strings for `hosts`, found the string "a.example"
+              |
+            2 | hosts = "a.example"
+
+            ringway.toml:3:9: `env.PORT`: every instance gets its own `PORT` from ringway
+              |
+            3 | env = { PORT = "80", "A B" = "x", N = 8080 }
+              |
+              = help: let the process listen on `$PORT`
+
+            ringway.toml:3:22: `env.A B`: `A B` cannot be an environment variable
+              |
+            3 | env = { PORT = "80", "A B" = "x", N = 8080 }
+              |
+              = help: a name has no blanks and no `=`
+
+            ringway.toml:3:39: expected a string for `env.N`, found the number 8080
+              |
+            3 | env = { PORT = "80", "A B" = "x", N = 8080 }
+              |
+              = help: put it in quotes
+
+            ringway.toml:4:10: expected tables for `route`, found the number 1
+              |
+            4 | route = [1, { path = 2, to = ["x"], strip = "yes" }]
+
+            ringway.toml:4:22: expected a path such as "/a/*" for `path` in [[route]], found the number 2
+              |
+            4 | route = [1, { path = 2, to = ["x"], strip = "yes" }]
+
+            ringway.toml:4:30: expected a string such as "static:public" for `to` in [[route]], found an array
+              |
+            4 | route = [1, { path = 2, to = ["x"], strip = "yes" }]
+
+            ringway.toml:4:45: expected true or false for `strip` in [[route]], found the string "yes"
+              |
+            4 | route = [1, { path = 2, to = ["x"], strip = "yes" }]
+
+            ringway.toml:5:6: expected a table for `kv`, found the number 3
+              |
+            5 | kv = 3
+
+            ringway.toml:6:2: missing `engine` in [database]
+              |
+            6 | [database]
+              |
+              = help: add `engine = "sqlite"`
+
+            ringway.toml:8:1: `run` stands in [service], which has tables only
+              |
+            8 | run = "x"
+              |
+              = help: give it a name and put `run` below `[service.NAME]`
+
+            ringway.toml:10:7: expected a command line in quotes for `run` in [service.web], found an array
+               |
+            10 | run = ["./web"]
+
+            ringway.toml:11:12: expected a number or `{ min = 1, max = 4 }` for `replicas` in [service.web], found the string "many"
+               |
+            11 | replicas = "many"
+
+            ringway.toml:12:8: expected a duration such as "10s" for `idle` in [service.web], found the number 60
+               |
+            12 | idle = 60
+
+            ringway.toml:14:33: expected a size such as "64MB" for `memory` in [function.f], found the number 128
+               |
+            14 | f = { wasm = "f.wasm", memory = 128, concurrency = 0, instances_max = 99999999999, timeout = "0s" }
+
+            ringway.toml:14:52: `concurrency` in [function.f]: 0 is not between 1 and 10000
+               |
+            14 | f = { wasm = "f.wasm", memory = 128, concurrency = 0, instances_max = 99999999999, timeout = "0s" }
+
+            ringway.toml:14:71: `instances_max` in [function.f]: 99999999999 is not between 1 and 10000
+               |
+            14 | f = { wasm = "f.wasm", memory = 128, concurrency = 0, instances_max = 99999999999, timeout = "0s" }
+
+            ringway.toml:14:94: `timeout` in [function.f]: it must be more than 0
+               |
+            14 | f = { wasm = "f.wasm", memory = 128, concurrency = 0, instances_max = 99999999999, timeout = "0s" }
+        "#]],
+    );
+}
+
+#[test]
+fn routes_that_lead_nowhere_or_twice_are_refused() {
+    check_faults(
+        r#"name = "a"
+hosts = ["https://Shop.Example.org/", "-x"]
+[[route]]
+path = "/a"
+to = "web"
+[[route]]
+path = "/a"
+to = "web"
+fallthrough = true
+[[route]]
+path = "/b"
+[[route]]
+path = "/c"
+to = "service:web"
+[[route]]
+path = "/d"
+to = "sttic:public"
+[[route]]
+path = "/e"
+to = "public"
+headers = { Connection = "close", "a b" = "c", Ok = "line\nbreak" }
+[service.web]
+run = " "
+database = true
+health = "/up/*"
+"#,
+        expect![[r#"
+            ringway.toml:2:10: `hosts`: `https://Shop.Example.org/` is not a host name
+              |
+            2 | hosts = ["https://Shop.Example.org/", "-x"]
+              |
+              = help: write `shop.example.org`: lower case, without scheme, port and path
+
+            ringway.toml:2:39: `hosts`: `-x` is not a host name
+              |
+            2 | hosts = ["https://Shop.Example.org/", "-x"]
+              |
+              = help: write it like `shop.example.org` or `*.example.org`
+
+            ringway.toml:7:8: the route `/a` is on line 4 already
+              |
+            7 | path = "/a"
+              |
+              = help: remove one; only after a static route with `fallthrough = true` the same path may come again
+
+            ringway.toml:9:15: `fallthrough` on a route to `web`, which answers everything itself
+              |
+            9 | fallthrough = true
+              |
+              = help: only static routes can pass on what is not a file
+
+            ringway.toml:10:1: missing `to` in [[route]]
+               |
+            10 | [[route]]
+               |
+               = help: add `to = "static:public"`
+
+            ringway.toml:14:6: `to` in [[route]]: `service:web` leads to an unknown kind of target
+               |
+            14 | to = "service:web"
+               |
+               = help: services and functions go by their name alone: `web`
+
+            ringway.toml:17:6: `to` in [[route]]: `sttic:public` leads to an unknown kind of target
+               |
+            17 | to = "sttic:public"
+               |
+               = help: did you mean `static:public`?
+
+            ringway.toml:20:6: `to` in [[route]]: no service or function is called `public`
+               |
+            20 | to = "public"
+               |
+               = help: there are `web`; a directory of files is `static:public`
+
+            ringway.toml:21:13: `headers.Connection` in [[route]]: `Connection` cannot be set: it belongs to the connection
+               |
+            21 | headers = { Connection = "close", "a b" = "c", Ok = "line\nbreak" }
+
+            ringway.toml:21:35: `headers.a b` in [[route]]: `a b` is not a header name
+               |
+            21 | headers = { Connection = "close", "a b" = "c", Ok = "line\nbreak" }
+
+            ringway.toml:21:48: `headers.Ok` in [[route]]: a header's value is printable ASCII on one line
+               |
+            21 | headers = { Connection = "close", "a b" = "c", Ok = "line\nbreak" }
+
+            ringway.toml:23:7: `run` in [service.web]: the command is empty
+               |
+            23 | run = " "
+               |
+               = help: write the command line that starts it
+
+            ringway.toml:24:12: `database = true` in [service.web], but the app has none
+               |
+            24 | database = true
+               |
+               = help: add `[database]` with `engine = "sqlite"`
+
+            ringway.toml:25:10: `health` in [service.web]: `/up/*` is a pattern
+               |
+            25 | health = "/up/*"
+               |
+               = help: write the one path that is asked, like `/up`
+        "#]],
+    );
+}
+
+#[test]
+fn what_has_no_effect_is_warned_of() {
+    check_warnings(
+        r#"name = "a"
+[[route]]
+path = "/docs"
+to = "static:docs"
+strip = true
+[[route]]
+path = "/*"
+to = "web"
+cache = "1h"
+[service.web]
+run = "./web"
+idle = "5m"
+"#,
+        expect![[r#"
+            ringway.toml:3:8: the route `/docs` to a directory is for that path alone
+              |
+            3 | path = "/docs"
+              |
+              = help: write `/docs/*` for everything in it
+
+            ringway.toml:5:9: `strip` has no effect on a route to `static:docs`, which is mounted at its path anyway
+              |
+            5 | strip = true
+
+            ringway.toml:9:9: `cache` has no effect on a route to `web`
+              |
+            9 | cache = "1h"
+              |
+              = help: let the answer say it: `Cache-Control: public, max-age=…`
+
+            ringway.toml:12:8: `idle` in [service.web] has no effect: there is always at least one instance
+               |
+            12 | idle = "5m"
+               |
+               = help: set `replicas = { min = 0, max = … }` to let the last one go
+        "#]],
+    );
+    check_warnings(
+        "name = \"a\"",
+        expect![[r#"
+            ringway.toml: there is no route: nothing of the app can be reached from outside
+              = help: add a `[[route]]` with `path` and `to`, unless only the app's own processes matter
+        "#]],
+    );
+}
+
+#[test]
+fn a_route_with_fallthrough_may_share_its_path_with_the_next() {
+    let text = "name = \"a\"\nroute = [{ path = \"/*\", to = \"static:a\", fallthrough = true }, { path = \"/\", to = \"static:b\" }]";
+    assert_eq!(manifest(text).routes.len(), 2);
+}
+
+#[test]
+fn hostile_texts_are_refused_without_harm() {
+    assert!(parse("f", &"[".repeat(200_000)).is_err());
+    assert!(parse("f", &"a={".repeat(50_000)).is_err());
+    assert!(parse("f", &"a.".repeat(100_000)).is_err());
+    let faults = parse("f", &format!("name = \"{}\"", "a".repeat(TEXT_LEN_MAX))).expect_err("too long");
+    assert_eq!(faults.to_string(), "f: longer than 262144 bytes");
+    let faults = parse("f", &format!("name = \"{}\"", "é".repeat(10_000))).expect_err("a long name");
+    assert!(faults.to_string().len() < 4_000, "{faults}");
+    let faults = parse("f", "\"\\u001b[31m\" = 1\nname = \"a\"").expect_err("unknown key");
+    assert!(!faults.to_string().contains('\u{1b}'), "no control character of a manifest reaches a terminal");
+}
+
+/// Manifest-like lines, so that the walk is reached more often than by plain noise.
+fn line() -> impl Strategy<Value = String> {
+    let key = prop::sample::select(vec![
+        "hosts",
+        "env",
+        "route",
+        "service",
+        "function",
+        "kv",
+        "database",
+        "path",
+        "to",
+        "run",
+        "replicas",
+        "wasm",
+        "cgi",
+        "ttl",
+        "limit",
+        "headers",
+        "x-a",
+        "service.web",
+        "function.f.env",
+        "kv.a",
+        "engine",
+        "cache",
+        "é",
+    ]);
+    let value = prop::sample::select(vec![
+        "\"a\"",
+        "\"/\"",
+        "\"static:.\"",
+        "\"web\"",
+        "\"1s\"",
+        "\"1MB\"",
+        "3",
+        "-1",
+        "true",
+        "1.5",
+        "[]",
+        "[\"a\", 1]",
+        "{}",
+        "{ a = \"b\" }",
+        "{ min = 3, max = 1 }",
+        "[{ path = \"/é\", to = \"\" }]",
+        "1979-05-27",
+        "\"\\u0000\"",
+        "'''\n'''",
+    ]);
+    (key, value, 0..4u8).prop_map(|(key, value, shape)| match shape {
+        0 => format!("[{key}]\n"),
+        1 => format!("[[{key}]]\n"),
+        _ => format!("{key} = {value}\n"),
+    })
+}
+
+proptest! {
+    #[test]
+    fn any_text_is_read_or_refused_without_a_panic(text in "(?s).{0,200}") {
+        if let Err(faults) = parse("f", &text) {
+            prop_assert!(!faults.0.is_empty());
+            let _ = faults.to_string();
+        }
+    }
+
+    #[test]
+    fn anything_like_a_manifest_is_read_or_refused_without_a_panic(lines in prop::collection::vec(line(), 0..12)) {
+        match parse("f", &format!("name = \"a\"\n{}", lines.concat())) {
+            Ok(parsed) => {
+                let json = serde_json::to_string(&parsed.manifest).expect("serialises");
+                prop_assert_eq!(serde_json::from_str::<Manifest>(&json).expect("deserialises"), parsed.manifest);
+            }
+            Err(faults) => prop_assert!(!faults.0.is_empty() && faults.0.iter().all(|fault| !fault.message.is_empty())),
+        }
+    }
+
+    #[test]
+    fn a_manifest_with_a_slip_is_read_or_refused_without_a_panic(
+        at in any::<prop::sample::Index>(),
+        len in 0..4usize,
+        slip in "[a-z0-9\"'\\[\\]{}=.,/*: \n\u{e9}\u{1b}-]{0,3}",
+    ) {
+        let at = at.index(RICH.len());
+        let text = format!("{}{slip}{}", &RICH[..at], &RICH[(at + len).min(RICH.len())..]);
+        if let Err(faults) = parse("f", &text) {
+            prop_assert!(!faults.0.is_empty());
+            let text = faults.to_string();
+            prop_assert!(text.chars().all(|c| c == '\n' || !c.is_control()), "{:?}", text);
+        }
+    }
+}
