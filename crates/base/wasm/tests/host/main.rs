@@ -1,0 +1,9 @@
+//! Real components through the real engine: `fixtures/guest.wasm` behaves as its path says (source in `fixtures/guest/`).
+
+mod host;
+
+mod ending;
+mod loading;
+mod price;
+mod reach;
+mod serving;
