@@ -1,0 +1,27 @@
+//! Core: what the admin API says and hears, as JSON. The server writes these types and the command line reads them.
+//!
+//! Version 1: fields are added with `#[serde(default)]` and never change their meaning. Times are milliseconds since 1970.
+
+pub mod apps;
+pub mod buckets;
+pub mod deploy;
+pub mod failure;
+pub mod instances;
+pub mod kv;
+pub mod logs;
+pub mod overview;
+pub mod ring;
+pub mod status;
+pub mod token;
+
+pub use apps::{AppView, FunctionView, ReleaseView, RouteView, ServiceView};
+pub use buckets::{BucketView, CreateBucket, CreatedBucket};
+pub use deploy::{Deployed, Health, NAME_HEADER, Plan, Rollback, RolledBack, UnitHealth};
+pub use failure::{Failure, FaultView};
+pub use instances::{InstanceEntry, NodeInstances, Ps};
+pub use kv::{KvKey, KvKeys};
+pub use logs::{LogEntry, Logs};
+pub use overview::{Overview, RequestRates};
+pub use ring::{Hop, KeysHeld, Lookup, Owner, RingArc, RingView};
+pub use status::{Done, Moving, NodeRef, NodeView, Reach, RingSummary, ServerHealth, ShareView, Status};
+pub use token::{IssueToken, IssuedToken};

@@ -1,0 +1,65 @@
+//! Core: what nodes ask each other for the admin API. JSON, so that nodes of two versions understand each other.
+
+use ringway_ports::{InstanceView, LogLine};
+use serde::{Deserialize, Serialize};
+
+use crate::api::RequestRates;
+
+/// Lines in one answer, and their bytes: well below what a message may have.
+pub(crate) const LINES_MAX: usize = 1000;
+pub(crate) const LINES_BYTES_MAX: usize = 4 << 20;
+/// Instances in one answer.
+pub(crate) const INSTANCES_MAX: usize = 4096;
+
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum Ask {
+    /// Answered with `null`.
+    Ping,
+    /// Answered with a [`Report`].
+    Report,
+    /// Answered with the last [`LogLine`]s.
+    Logs { app: String, lines: usize },
+    /// Answered with a [`TailPart`]: the last `lines` without a cursor, else what came since.
+    Tail { app: String, after: Option<Cursor>, lines: usize },
+}
+
+/// A node about itself.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+pub(crate) struct Report {
+    pub(crate) version: String,
+    pub(crate) started_ms: u64,
+    pub(crate) memory_bytes: u64,
+    pub(crate) rates: RequestRates,
+    pub(crate) instances: Vec<InstanceView>,
+    /// Copies fetched, of copies to fetch.
+    #[serde(default)]
+    pub(crate) transfer: Option<(u64, u64)>,
+    #[serde(default)]
+    pub(crate) usage: Vec<BucketUsage>,
+}
+
+/// What a bucket holds on one node.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(crate) struct BucketUsage {
+    pub(crate) bucket: String,
+    pub(crate) keys: u64,
+    pub(crate) bytes: u64,
+}
+
+/// How far somebody has read a node's log.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Cursor {
+    /// Differs after a restart.
+    pub(crate) run: u64,
+    /// Number of the next line.
+    pub(crate) next: u64,
+}
+
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(crate) struct TailPart {
+    pub(crate) cursor: Cursor,
+    pub(crate) lines: Vec<LogLine>,
+    /// Lines (of any app) that came since the cursor and are no longer there.
+    pub(crate) lost: u64,
+}

@@ -1,0 +1,87 @@
+//! Driver: answers what other nodes (and this one) ask for the admin API.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use futures_util::future::BoxFuture;
+use ringway_ports::{ControlLog, Instances, Kv, LogLine, PeerHandler};
+use ringway_ring::NodeId;
+use serde::Serialize;
+
+use crate::api::RequestRates;
+use crate::log_tail::LogTail;
+use crate::peer_messages::{Ask, BucketUsage, INSTANCES_MAX, LINES_BYTES_MAX, LINES_MAX, Report};
+
+pub(crate) struct PeerService {
+    pub(crate) version: String,
+    pub(crate) started_ms: u64,
+    pub(crate) control_log: Arc<dyn ControlLog>,
+    pub(crate) instances: Arc<dyn Instances>,
+    pub(crate) kv: Arc<dyn Kv>,
+    pub(crate) request_rate: Arc<dyn Fn() -> (u64, Vec<u64>) + Send + Sync>,
+    pub(crate) memory: Arc<dyn Fn() -> u64 + Send + Sync>,
+    pub(crate) transfer_progress: Arc<dyn Fn() -> Option<(u64, u64)> + Send + Sync>,
+    pub(crate) tail: Arc<LogTail>,
+}
+
+impl PeerService {
+    pub(crate) fn answer(&self, ask: &Ask) -> Result<Bytes, String> {
+        match ask {
+            Ask::Ping => encoded(&()),
+            Ask::Report => encoded(&self.report()),
+            Ask::Logs { app, lines } => {
+                encoded(&within_bytes(self.instances.recent_logs(app, (*lines).min(LINES_MAX))))
+            }
+            Ask::Tail { app, after, lines } => encoded(&self.tail.read(app, *after, *lines)),
+        }
+    }
+
+    fn report(&self) -> Report {
+        let (until_s, counts) = (self.request_rate)();
+        let mut instances = self.instances.list();
+        instances.truncate(INSTANCES_MAX);
+        Report {
+            version: self.version.clone(),
+            started_ms: self.started_ms,
+            memory_bytes: (self.memory)(),
+            rates: RequestRates { until_s, counts },
+            instances,
+            transfer: (self.transfer_progress)(),
+            usage: self.usage(),
+        }
+    }
+
+    fn usage(&self) -> Vec<BucketUsage> {
+        let catalog = self.control_log.catalog();
+        let usage = |bucket: &String| {
+            let (keys, bytes) = self.kv.usage(bucket)?;
+            Some(BucketUsage { bucket: bucket.clone(), keys, bytes })
+        };
+        catalog.buckets.keys().filter_map(usage).collect()
+    }
+}
+
+impl PeerHandler for PeerService {
+    fn handle(&self, _from: NodeId, body: Bytes) -> BoxFuture<'static, Result<Bytes, String>> {
+        let answer = serde_json::from_slice::<Ask>(&body)
+            .map_err(|error| format!("not a question that this version of Ringway knows: {error}"))
+            .and_then(|ask| self.answer(&ask));
+        Box::pin(std::future::ready(answer))
+    }
+}
+
+fn encoded(value: &impl Serialize) -> Result<Bytes, String> {
+    serde_json::to_vec(value).map(Bytes::from).map_err(|error| format!("an answer could not be written: {error}"))
+}
+
+/// The last lines that fit.
+fn within_bytes(mut lines: Vec<LogLine>) -> Vec<LogLine> {
+    let mut bytes = 0;
+    let fitting = lines.iter().rev().take_while(|line| {
+        bytes += line.text.len();
+        bytes <= LINES_BYTES_MAX
+    });
+    let surplus = lines.len() - fitting.count();
+    lines.drain(..surplus);
+    lines
+}

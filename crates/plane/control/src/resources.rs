@@ -1,0 +1,16 @@
+//! Handlers, one file a resource: each reads its request, asks whom it has to, and says it in the API's words.
+
+pub(crate) mod apps;
+pub(crate) mod assets;
+pub(crate) mod buckets;
+pub(crate) mod deploys;
+pub(crate) mod health;
+pub(crate) mod instances;
+pub(crate) mod kv;
+pub(crate) mod logs;
+pub(crate) mod metrics;
+pub(crate) mod nodes;
+pub(crate) mod overview;
+pub(crate) mod ring;
+pub(crate) mod status;
+pub(crate) mod tokens;

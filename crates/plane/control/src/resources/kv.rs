@@ -1,0 +1,65 @@
+//! Driver: `/v1/kv/{bucket}`: keys and values, for people and scripts. Programs use the Redis door.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use bytes::Bytes;
+
+use crate::Error;
+use crate::api::{Done, KvKey, KvKeys};
+use crate::control::Control;
+use crate::reply::{Reply, bytes, json};
+use crate::request::Call;
+
+const VALUE_BYTES_MAX: usize = 4 << 20;
+const COUNT_DEFAULT: usize = 100;
+const COUNT_MAX: usize = 1000;
+
+pub(crate) async fn scan(control: Arc<Control>, call: Call) -> Reply {
+    let cursor = call.number("cursor")?.unwrap_or(0);
+    let count = call.number("count")?.unwrap_or(COUNT_DEFAULT).clamp(1, COUNT_MAX);
+    let page = control.deps.kv.scan(call.param(0)?, cursor, count).await?;
+    let keys = page
+        .keys
+        .iter()
+        .map(|key| KvKey { base64: STANDARD.encode(key), utf8: std::str::from_utf8(key).ok().map(str::to_owned) });
+    json(&KvKeys { keys: keys.collect(), cursor: page.cursor })
+}
+
+pub(crate) async fn get(control: Arc<Control>, call: Call) -> Reply {
+    let value = control.deps.kv.get(call.param(0)?, key(&call)).await?;
+    let value = value.ok_or_else(|| Error::NotFound(no_key(&call)))?;
+    Ok(bytes("application/octet-stream", value))
+}
+
+pub(crate) async fn put(control: Arc<Control>, call: Call) -> Reply {
+    let ttl = call.number("ttl_ms")?.map(Duration::from_millis);
+    if ttl.is_some_and(|ttl| ttl.is_zero()) {
+        return Err(Error::BadRequest("`ttl_ms` is at least 1".to_owned()));
+    }
+    let (bucket, key) = (call.param(0)?.to_owned(), key(&call));
+    let value = call.body(VALUE_BYTES_MAX).await?;
+    control.deps.kv.set(&bucket, key, value, ttl).await?;
+    json(&Done { done: true })
+}
+
+pub(crate) async fn delete(control: Arc<Control>, call: Call) -> Reply {
+    if control.deps.kv.del(call.param(0)?, key(&call)).await? {
+        return json(&Done { done: true });
+    }
+    Err(Error::NotFound(no_key(&call)))
+}
+
+fn key(call: &Call) -> Bytes {
+    Bytes::copy_from_slice(call.raw_param(1))
+}
+
+fn no_key(call: &Call) -> String {
+    format!(
+        "there is no key {} in bucket {}",
+        String::from_utf8_lossy(call.raw_param(1)),
+        String::from_utf8_lossy(call.raw_param(0))
+    )
+}

@@ -1,0 +1,54 @@
+//! Driver: `GET /v1/overview`: everything the console shows, so that one poll a second is enough.
+
+use std::sync::Arc;
+
+use crate::api::{InstanceEntry, Overview, RequestRates};
+use crate::cluster::Answer;
+use crate::control::Control;
+use crate::peer_messages::{Ask, Report};
+use crate::reply::{Reply, json};
+use crate::request::Call;
+use crate::resources::{apps, ring, status};
+
+pub(crate) async fn show(control: Arc<Control>, call: Call) -> Reply {
+    let known_epoch: Option<u64> = call.number("ring")?;
+    let catalog = control.catalog();
+    let answers = control.cluster.ask_all::<Report>(&catalog, |_| Ask::Report).await;
+    let unreachable =
+        answers.iter().filter(|answer| answer.result.is_err()).map(|answer| answer.node.name.clone()).collect();
+    let instances = instances(&answers);
+    let (rate_here, rate_all) = rates(&control, &answers);
+    let reports = status::reports(answers);
+    let is_known = known_epoch == Some(catalog.read_layout().epoch);
+    json(&Overview {
+        status: status::view(&control, &catalog, &reports),
+        ring: (!is_known).then(|| ring::view(&control, &catalog, &reports)),
+        apps: apps::views(&catalog, control.own_id()),
+        instances,
+        unreachable,
+        rate_here,
+        rate_all,
+    })
+}
+
+fn instances(answers: &[Answer<Report>]) -> Vec<InstanceEntry> {
+    let of = |answer: &Answer<Report>| {
+        let instances = answer.result.as_ref().map(|report| report.instances.clone()).unwrap_or_default();
+        let node = answer.node.name.clone();
+        instances.into_iter().map(move |instance| InstanceEntry { node: node.clone(), instance })
+    };
+    answers.iter().flat_map(of).collect()
+}
+
+/// This node's, and the sum over all that answered, in this node's seconds.
+fn rates(control: &Control, answers: &[Answer<Report>]) -> (RequestRates, RequestRates) {
+    let (until_s, counts) = (control.deps.request_rate)();
+    let here = RequestRates { until_s, counts };
+    let mut all = here.clone();
+    for answer in answers.iter().filter(|answer| answer.node.id != control.own_id()) {
+        if let Ok(report) = &answer.result {
+            all.add(&report.rates);
+        }
+    }
+    (here, all)
+}

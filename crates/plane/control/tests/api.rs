@@ -1,0 +1,497 @@
+//! The admin API over a real listener, with stand-ins for everything behind it.
+
+#[path = "support/stand_ins.rs"]
+mod stand_ins;
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::{HeaderMap, Request, StatusCode};
+use http_body_util::{BodyExt, Full};
+use hyper_util::rt::TokioIo;
+use ringway_catalog::Command;
+use ringway_control::Control;
+use ringway_control::api::*;
+use ringway_ports::{InstanceState, InstanceView, LogLine, LogStream, Reach as Reached};
+use serde::de::DeserializeOwned;
+use stand_ins::{Node, TOKEN, World, node_id};
+
+const MANIFEST: &str = r#"name = "shop"
+
+[[route]]
+path = "/"
+to = "static:public"
+
+[service.web]
+run = "python3 web.py"
+replicas = { min = 2, max = 4 }
+
+[kv.cart]
+"#;
+
+struct Answer {
+    status: StatusCode,
+    headers: HeaderMap,
+    body: Bytes,
+}
+
+impl Answer {
+    fn json<T: DeserializeOwned>(&self) -> T {
+        serde_json::from_slice(&self.body)
+            .unwrap_or_else(|error| panic!("{error}: {}", String::from_utf8_lossy(&self.body)))
+    }
+
+    fn failure(&self) -> Failure {
+        self.json()
+    }
+}
+
+/// One node that listens, and those that stand behind it.
+struct Bench {
+    address: SocketAddr,
+    nodes: Vec<Node>,
+    controls: Vec<Arc<Control>>,
+}
+
+impl Bench {
+    fn new(names: &[&str]) -> Bench {
+        let world = World::new();
+        let mut nodes = Vec::new();
+        for (name, n) in names.iter().zip(1..) {
+            nodes.push(world.add_node(n, name));
+            world.settle();
+        }
+        let controls: Vec<Arc<Control>> = nodes.iter().map(Node::control).collect();
+        let listener =
+            ringway_rt::net::listen("the admin API", "127.0.0.1:0".parse().unwrap(), "--admin", false).unwrap();
+        let address = controls[0].serve(listener).unwrap();
+        Bench { address, nodes, controls }
+    }
+
+    fn world(&self) -> &World {
+        &self.nodes[0].world
+    }
+
+    async fn send(&self, request: Request<Full<Bytes>>) -> Answer {
+        let response = self.open(request).await;
+        let (parts, body) = response.into_parts();
+        Answer { status: parts.status, headers: parts.headers, body: body.collect().await.unwrap().to_bytes() }
+    }
+
+    async fn open(&self, request: Request<Full<Bytes>>) -> http::Response<hyper::body::Incoming> {
+        let stream = TokioIo::new(tokio::net::TcpStream::connect(self.address).await.unwrap());
+        let (mut sender, connection) = hyper::client::conn::http1::handshake(stream).await.unwrap();
+        tokio::spawn(connection);
+        sender.send_request(request).await.unwrap()
+    }
+
+    fn request(&self, method: &str, path: &str) -> http::request::Builder {
+        Request::builder().method(method).uri(path).header("host", self.address.to_string())
+    }
+
+    async fn call(&self, method: &str, path: &str, body: impl Into<Bytes>) -> Answer {
+        let request = self.request(method, path).header("authorization", format!("Bearer {TOKEN}"));
+        self.send(request.body(Full::new(body.into())).unwrap()).await
+    }
+
+    async fn get<T: DeserializeOwned>(&self, path: &str) -> T {
+        let answer = self.call("GET", path, "").await;
+        assert_eq!(answer.status, StatusCode::OK, "{}", String::from_utf8_lossy(&answer.body));
+        answer.json()
+    }
+}
+
+fn tar(files: &[(&str, &str)]) -> Vec<u8> {
+    let mut builder = tar::Builder::new(Vec::new());
+    for (path, text) in files {
+        let mut header = tar::Header::new_gnu();
+        header.set_size(text.len() as u64);
+        header.set_mode(0o644);
+        builder.append_data(&mut header, path, text.as_bytes()).unwrap();
+    }
+    zstd::encode_all(&builder.into_inner().unwrap()[..], 1).unwrap()
+}
+
+fn shop() -> Vec<u8> {
+    tar(&[("ringway.toml", MANIFEST), ("public/index.html", "hi"), ("web.py", "")])
+}
+
+fn instance(release: u64, nth: u32, state: InstanceState, note: &str) -> InstanceView {
+    InstanceView {
+        app: "shop".to_owned(),
+        release,
+        unit: "web".to_owned(),
+        kind: "service".to_owned(),
+        id: format!("shop/web#{nth}"),
+        state,
+        pid: Some(100 + nth),
+        port: Some(40_000),
+        in_flight: 0,
+        requests: 7,
+        restarts: 0,
+        started_ms: 1,
+        note: note.to_owned(),
+    }
+}
+
+fn log_line(at_ms: u64, text: &str) -> LogLine {
+    LogLine {
+        at_ms,
+        app: "shop".to_owned(),
+        unit: "web".to_owned(),
+        instance: "shop/web#1".to_owned(),
+        stream: LogStream::Out,
+        text: text.to_owned(),
+    }
+}
+
+#[tokio::test]
+async fn health_is_for_everybody_and_the_rest_for_the_token() {
+    let bench = Bench::new(&["otter"]);
+    let health = bench.send(bench.request("GET", "/v1/health").body(Full::default()).unwrap()).await;
+    assert_eq!((health.status, health.json::<ServerHealth>().status.as_str()), (StatusCode::OK, "ok"));
+    for (method, path) in
+        [("GET", "/v1/status"), ("POST", "/v1/deploy"), ("DELETE", "/v1/apps/shop"), ("GET", "/v1/nothing")]
+    {
+        let answer = bench.send(bench.request(method, path).body(Full::default()).unwrap()).await;
+        assert_eq!(answer.status, StatusCode::UNAUTHORIZED, "{method} {path}");
+        assert_eq!(answer.headers["www-authenticate"], "Bearer");
+        let wrong = bench.request(method, path).header("authorization", "Bearer wrong").body(Full::default()).unwrap();
+        assert_eq!(bench.send(wrong).await.status, StatusCode::UNAUTHORIZED, "{method} {path}");
+    }
+}
+
+#[tokio::test]
+async fn pages_of_other_origins_and_rebound_names_are_kept_out_even_with_the_token() {
+    let bench = Bench::new(&["otter"]);
+    let with = |name: &str, value: &str| {
+        let request =
+            Request::builder().method("POST").uri("/v1/tokens").header("authorization", format!("Bearer {TOKEN}"));
+        let request = if name == "host" { request } else { request.header("host", bench.address.to_string()) };
+        request.header(name, value).body(Full::new(Bytes::from("{}"))).unwrap()
+    };
+    assert_eq!(bench.send(with("origin", "http://evil.example")).await.status, StatusCode::FORBIDDEN);
+    assert_eq!(bench.send(with("host", "evil.example")).await.status, StatusCode::FORBIDDEN);
+    assert_eq!(bench.send(with("origin", &format!("http://{}", bench.address))).await.status, StatusCode::CREATED);
+}
+
+#[tokio::test]
+async fn an_unknown_path_is_answered_with_what_there_is_and_a_wrong_method_with_the_right_ones() {
+    let bench = Bench::new(&["otter"]);
+    let answer = bench.call("GET", "/v1/statsu", "").await;
+    assert_eq!(answer.status, StatusCode::NOT_FOUND);
+    assert!(answer.failure().help.unwrap().contains("GET /v1/status"));
+    let answer = bench.call("PATCH", "/v1/buckets", "").await;
+    assert_eq!(
+        (answer.status, &answer.headers["allow"]),
+        (StatusCode::METHOD_NOT_ALLOWED, &"GET, POST".parse().unwrap())
+    );
+}
+
+#[tokio::test]
+async fn the_console_and_on_loopback_the_metrics_need_no_token() {
+    let bench = Bench::new(&["otter"]);
+    let open = |path: &str| bench.send(bench.request("GET", path).body(Full::default()).unwrap());
+    let page = open("/").await;
+    assert_eq!(
+        (page.status, &page.headers["content-type"]),
+        (StatusCode::OK, &"text/html; charset=utf-8".parse().unwrap())
+    );
+    let again = bench.request("GET", "/").header("if-none-match", &page.headers["etag"]).body(Full::default()).unwrap();
+    assert_eq!(bench.send(again).await.status, StatusCode::NOT_MODIFIED);
+    let metrics = open("/metrics").await;
+    assert_eq!((metrics.status, &metrics.body[..]), (StatusCode::OK, &b"ringway_test_total 1\n"[..]));
+}
+
+#[tokio::test]
+async fn an_app_is_planned_deployed_watched_changed_and_rolled_back() {
+    let bench = Bench::new(&["otter", "heron"]);
+    let plan: Plan = bench.call("POST", "/v1/plan", shop()).await.json();
+    assert_eq!((plan.app.as_str(), plan.current), ("shop", None));
+    assert!(plan.changes.iter().any(|change| change.what == "service web"), "{:?}", plan.changes);
+    assert!(bench.get::<Vec<AppView>>("/v1/apps").await.is_empty(), "a plan changes nothing");
+
+    let deployed = bench.call("POST", "/v1/deploy", shop()).await;
+    assert_eq!(deployed.status, StatusCode::CREATED, "{}", String::from_utf8_lossy(&deployed.body));
+    let deployed: Deployed = deployed.json();
+    assert_eq!((deployed.release, deployed.urls[0].as_str()), (1, "http://localhost:8081/"));
+    let catalog = bench.world().catalog.lock().unwrap().clone();
+    assert_eq!(catalog.buckets["shop.cart"].token.reveal().len(), 32);
+    assert_eq!(bench.world().blobs.lock().unwrap()[&catalog.apps["shop"].releases[0].files], shop());
+    assert_eq!(std::fs::read_dir(bench.world().dir.join("uploads")).unwrap().count(), 0, "uploads are cleared away");
+
+    let same: Plan = bench.call("POST", "/v1/plan", shop()).await.json();
+    assert!(same.changes.is_empty() && !same.files_changed && same.current == Some(1));
+
+    *bench.nodes[0].instances.lock().unwrap() = vec![instance(1, 1, InstanceState::Warm, "")];
+    *bench.nodes[1].instances.lock().unwrap() = vec![instance(1, 2, InstanceState::BackingOff, "exited with status 1")];
+    let health: Health = bench.get("/v1/deploys/shop/1").await;
+    assert!(!health.ready && health.is_current);
+    assert_eq!((health.units[0].wanted, health.units[0].healthy), (2, 1));
+    assert_eq!(health.units[0].notes, ["shop/web#2 on heron: exited with status 1"]);
+    *bench.nodes[1].instances.lock().unwrap() = vec![instance(1, 2, InstanceState::Busy, "")];
+    assert!(bench.get::<Health>("/v1/deploys/shop/1").await.ready);
+
+    let changed = tar(&[("ringway.toml", &MANIFEST.replace("min = 2", "min = 3")), ("public/index.html", "hi")]);
+    let second: Deployed = bench.call("POST", "/v1/deploy", changed).await.json();
+    assert_eq!(second.release, 2);
+    assert_eq!(second.changes.len(), 1, "{:?}", second.changes);
+    let back: RolledBack = bench.call("POST", "/v1/rollback", r#"{"app":"shop"}"#).await.json();
+    assert_eq!(back.release, 1);
+    let answer = bench.call("POST", "/v1/rollback", r#"{"app":"shop","to":9}"#).await;
+    assert_eq!(answer.status, StatusCode::NOT_FOUND);
+
+    assert_eq!(bench.call("DELETE", "/v1/apps/shop", "").await.status, StatusCode::OK);
+    assert_eq!(bench.call("DELETE", "/v1/apps/shop", "").await.status, StatusCode::NOT_FOUND);
+}
+
+#[tokio::test]
+async fn a_directory_without_a_manifest_takes_its_name_from_the_header() {
+    let bench = Bench::new(&["otter"]);
+    let request = bench
+        .request("POST", "/v1/deploy")
+        .header("authorization", format!("Bearer {TOKEN}"))
+        .header(NAME_HEADER, "Blog");
+    let answer = bench.send(request.body(Full::new(tar(&[("public/index.html", "hi")]).into())).unwrap()).await;
+    assert_eq!(answer.json::<Deployed>().app, "blog");
+}
+
+#[tokio::test]
+async fn faults_come_all_at_once_with_file_line_and_help() {
+    let bench = Bench::new(&["otter"]);
+    let broken = MANIFEST.replace("replicas", "replcas").replace("\"/\"", "\"shop\"");
+    let answer = bench.call("POST", "/v1/deploy", tar(&[("ringway.toml", &broken), ("public/index.html", "hi")])).await;
+    assert_eq!(answer.status, StatusCode::UNPROCESSABLE_ENTITY);
+    let failure = answer.failure();
+    assert_eq!(failure.faults.len(), 2, "{failure:?}");
+    let slip = failure.faults.iter().find(|fault| fault.fault.line == 9).expect("the slip has its line");
+    assert!(
+        slip.fault.help.as_ref().unwrap().contains("replicas") && slip.text.contains("ringway.toml:9:"),
+        "{slip:?}"
+    );
+    assert!(bench.world().blobs.lock().unwrap().is_empty(), "nothing of it was kept");
+}
+
+#[tokio::test]
+async fn what_is_no_package_is_a_bad_request() {
+    let bench = Bench::new(&["otter"]);
+    for body in [&b""[..], b"not a tar"] {
+        let answer = bench.call("POST", "/v1/deploy", Bytes::from_static(body)).await;
+        assert_eq!(answer.status, StatusCode::BAD_REQUEST);
+        assert!(answer.failure().error.contains("zstd"), "{:?}", answer.failure());
+    }
+}
+
+#[tokio::test]
+async fn a_bucket_is_made_used_listed_and_taken_away() {
+    let bench = Bench::new(&["otter", "heron"]);
+    let made = bench.call("POST", "/v1/buckets", r#"{"name":"notes","replicas":2,"ttl_ms":60000}"#).await;
+    assert_eq!(made.status, StatusCode::CREATED);
+    let made: CreatedBucket = made.json();
+    assert_eq!(made.url.unwrap(), format!("redis://notes:{}@127.0.0.1:6380", made.token));
+
+    let key = "/v1/kv/notes/a%2Fb%20%C3%BC%FF";
+    assert_eq!(bench.call("GET", key, "").await.status, StatusCode::NOT_FOUND);
+    assert_eq!(bench.call("PUT", &format!("{key}?ttl_ms=5000"), "value").await.status, StatusCode::OK);
+    assert_eq!(&bench.call("GET", key, "").await.body[..], b"value");
+    assert_eq!(bench.call("PUT", "/v1/kv/notes/plain", "x").await.status, StatusCode::OK);
+    let page: KvKeys = bench.get("/v1/kv/notes?count=1").await;
+    assert_ne!(page.cursor, 0);
+    let rest: KvKeys = bench.get(&format!("/v1/kv/notes?count=9&cursor={}", page.cursor)).await;
+    let texts: Vec<Option<String>> = page.keys.into_iter().chain(rest.keys).map(|key| key.utf8).collect();
+    assert_eq!((texts, rest.cursor), (vec![None, Some("plain".to_owned())], 0));
+
+    let view: BucketView = bench.get("/v1/buckets/notes").await;
+    assert_eq!((view.keys_held, view.replicas, view.ttl_ms), (4, 2, Some(60_000)), "two nodes, two keys each");
+    assert!(view.url.is_some() && bench.get::<Vec<BucketView>>("/v1/buckets").await[0].url.is_none());
+
+    assert_eq!(bench.call("DELETE", key, "").await.status, StatusCode::OK);
+    assert_eq!(bench.call("DELETE", key, "").await.status, StatusCode::NOT_FOUND);
+    assert_eq!(bench.call("POST", "/v1/buckets", r#"{"name":"notes"}"#).await.status, StatusCode::CONFLICT);
+    assert_eq!(bench.call("DELETE", "/v1/buckets/notes", "").await.status, StatusCode::OK);
+    assert_eq!(bench.call("GET", key, "").await.status, StatusCode::NOT_FOUND);
+}
+
+#[tokio::test]
+async fn a_bucket_that_cannot_be_is_refused_with_the_reason() {
+    let bench = Bench::new(&["otter"]);
+    for (body, reason) in [
+        (r#"{"name":"Not A Name"}"#, "cannot be a name"),
+        (r#"{"name":"a","replicas":4}"#, "replicas"),
+        (r#"{"name":"a","limit_bytes":1}"#, "limit_bytes"),
+        (r#"{"name":"a","ttl_ms":0}"#, "ttl_ms"),
+        (r#"{"nam":"a"}"#, "name"),
+    ] {
+        let answer = bench.call("POST", "/v1/buckets", body).await;
+        assert_eq!(answer.status, StatusCode::BAD_REQUEST, "{body}");
+        assert!(answer.failure().error.contains(reason), "{body}: {:?}", answer.failure());
+    }
+}
+
+#[tokio::test]
+async fn a_bucket_of_a_running_app_stays() {
+    let bench = Bench::new(&["otter"]);
+    bench.call("POST", "/v1/deploy", shop()).await;
+    assert_eq!(bench.call("DELETE", "/v1/buckets/shop.cart", "").await.status, StatusCode::CONFLICT);
+}
+
+#[tokio::test]
+async fn bodies_have_limits() {
+    let bench = Bench::new(&["otter"]);
+    let answer = bench.call("POST", "/v1/rollback", vec![b' '; 100_000]).await;
+    assert_eq!(answer.status, StatusCode::PAYLOAD_TOO_LARGE);
+    let announced = bench
+        .request("POST", "/v1/deploy")
+        .header("authorization", format!("Bearer {TOKEN}"))
+        .header("content-length", 2u64 << 30);
+    // The body is not sent at all: the answer must come before it.
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    let head = announced.body(()).unwrap();
+    let mut stream = tokio::net::TcpStream::connect(bench.address).await.unwrap();
+    let mut text = "POST /v1/deploy HTTP/1.1\r\n".to_owned();
+    head.headers().iter().for_each(|(name, value)| text += &format!("{name}: {}\r\n", value.to_str().unwrap()));
+    stream.write_all(format!("{text}\r\n").as_bytes()).await.unwrap();
+    let mut answer = [0; 12];
+    stream.read_exact(&mut answer).await.unwrap();
+    assert_eq!(&answer, b"HTTP/1.1 413");
+}
+
+#[tokio::test]
+async fn a_key_is_found_on_its_owner_one_measured_hop_away() {
+    let bench = Bench::new(&["otter", "heron", "lynx"]);
+    let mut elsewhere = None;
+    for n in 0..50 {
+        let found: Lookup = bench.get(&format!("/v1/ring/lookup?key=key-{n}")).await;
+        assert_eq!(found.slot / 4, found.partition);
+        assert_eq!(found.owners.len(), 3);
+        let is_here = found.owners[0].id == node_id(1);
+        assert_eq!(found.path.len(), if is_here { 1 } else { 2 });
+        elsewhere = elsewhere.or((!is_here).then_some(found));
+    }
+    let found = elsewhere.expect("of fifty keys some are on other nodes");
+    assert_eq!(found.path[0].node.name, "otter");
+    assert_eq!(found.path[1].node.name, found.owners[0].name);
+    assert!(found.path[1].round_trip_us.is_some() && found.path[1].failure.is_none());
+    assert_eq!(bench.get::<Lookup>("/v1/ring/lookup?key=foo").await.slot, 12182);
+    assert_eq!(bench.call("GET", "/v1/ring/lookup", "").await.status, StatusCode::BAD_REQUEST);
+}
+
+#[tokio::test]
+async fn the_status_shows_every_node_also_one_that_is_down() {
+    let bench = Bench::new(&["otter", "heron", "lynx"]);
+    bench.world().set_reach(3, Reached::Down);
+    let status: Status = bench.get("/v1/status").await;
+    assert_eq!(status.leader.unwrap().name, "otter");
+    let lynx = status.nodes.iter().find(|node| node.name == "lynx").unwrap();
+    assert_eq!((lynx.reach, lynx.memory_bytes), (Reach::Down, None));
+    let heron = status.nodes.iter().find(|node| node.name == "heron").unwrap();
+    assert_eq!((heron.reach, heron.memory_bytes), (Reach::Up, Some(48_000_000)));
+    assert_eq!(status.nodes.iter().map(|node| node.share.primary).sum::<usize>(), 4096);
+    assert_eq!(status.ring.moving, None);
+    let ps: Ps = bench.get("/v1/ps").await;
+    assert_eq!(ps.nodes.iter().filter(|node| node.failure.is_some()).count(), 1);
+}
+
+#[tokio::test]
+async fn a_ring_that_moves_says_how_far_it_is() {
+    let bench = Bench::new(&["otter"]);
+    bench.world().add_node(2, "heron");
+    let status: Status = bench.get("/v1/status").await;
+    let moving = status.ring.moving.expect("a node has joined and not yet fetched anything");
+    assert_eq!((moving.copies_done, moving.copies_total), (0, 4096));
+    assert_eq!(status.nodes[0].share_next.map(|share| share.held), Some(4096));
+    bench.world().settle();
+    assert_eq!(bench.get::<Status>("/v1/status").await.ring.moving, None);
+}
+
+#[tokio::test]
+async fn the_overview_leaves_out_the_arcs_that_are_known_and_sums_the_rates() {
+    let bench = Bench::new(&["otter", "heron"]);
+    *bench.nodes[0].rate.lock().unwrap() = (100, vec![1, 2]);
+    *bench.nodes[1].rate.lock().unwrap() = (100, vec![10, 20]);
+    *bench.nodes[1].instances.lock().unwrap() = vec![instance(1, 1, InstanceState::Idle, "")];
+    let overview: Overview = bench.get("/v1/overview").await;
+    let ring = overview.ring.expect("the first answer has the arcs");
+    assert_eq!((ring.arcs.len(), ring.members.len(), ring.held.len()), (2, 2, 2), "{:?}", ring.arcs);
+    assert_eq!((overview.rate_here.counts, overview.rate_all.counts), (vec![1, 2], vec![11, 22]));
+    assert_eq!((overview.instances[0].node.as_str(), overview.instances[0].instance.unit.as_str()), ("heron", "web"));
+    assert!(bench.get::<Overview>(&format!("/v1/overview?ring={}", ring.epoch)).await.ring.is_none());
+}
+
+#[tokio::test]
+async fn log_lines_of_all_nodes_are_merged_by_time() {
+    let bench = Bench::new(&["otter", "heron", "lynx"]);
+    bench.call("POST", "/v1/deploy", shop()).await;
+    bench.world().set_reach(3, Reached::Down);
+    *bench.nodes[0].logs.lock().unwrap() = vec![log_line(1, "a"), log_line(4, "d")];
+    *bench.nodes[1].logs.lock().unwrap() = vec![log_line(2, "b"), log_line(3, "c")];
+    let logs: Logs = bench.get("/v1/logs?app=shop&lines=3").await;
+    let told: Vec<(&str, &str)> =
+        logs.lines.iter().map(|entry| (entry.node.as_str(), entry.line.text.as_str())).collect();
+    assert_eq!(told, [("heron", "b"), ("heron", "c"), ("otter", "d")]);
+    assert_eq!(logs.unreachable[0].name, "lynx");
+    assert_eq!(bench.call("GET", "/v1/logs?app=nope", "").await.status, StatusCode::NOT_FOUND);
+}
+
+#[tokio::test]
+async fn a_follower_gets_each_line_of_every_node_once() {
+    let bench = Bench::new(&["otter", "heron"]);
+    bench.call("POST", "/v1/deploy", shop()).await;
+    bench.nodes[0].log_sender.send(log_line(1, "before")).unwrap();
+    let request =
+        bench.request("GET", "/v1/logs/follow?app=shop&lines=5").header("authorization", format!("Bearer {TOKEN}"));
+    let mut body = bench.open(request.body(Full::default()).unwrap()).await.into_body();
+    let mut seen = Vec::new();
+    let mut sent = 0;
+    while seen.len() < 3 {
+        let frame = tokio::time::timeout(Duration::from_secs(20), body.frame()).await.unwrap().unwrap().unwrap();
+        for line in frame.into_data().unwrap().split(|byte| *byte == b'\n').filter(|line| !line.is_empty()) {
+            let entry: LogEntry = serde_json::from_slice(line).unwrap();
+            seen.push((entry.node, entry.line.text));
+        }
+        if sent < 2 {
+            bench.nodes[1 - sent].log_sender.send(log_line(5 + sent as u64, "after")).unwrap();
+            sent += 1;
+        }
+    }
+    let expected = [("otter", "before"), ("heron", "after"), ("otter", "after")];
+    assert_eq!(seen, expected.map(|(node, text)| (node.to_owned(), text.to_owned())));
+}
+
+#[tokio::test]
+async fn a_token_is_issued_for_as_long_as_was_asked() {
+    let bench = Bench::new(&["otter"]);
+    let token: IssuedToken = bench.call("POST", "/v1/tokens", r#"{"ttl_seconds":600}"#).await.json();
+    let left = token.expires_ms - ringway_rt::clock::wall_ms();
+    assert!((590_000..=600_000).contains(&left), "{left}");
+    assert_eq!(bench.call("POST", "/v1/tokens", r#"{"ttl_seconds":0}"#).await.status, StatusCode::BAD_REQUEST);
+}
+
+#[tokio::test]
+async fn a_node_leaves_by_itself_and_only_a_dead_one_is_taken_out_by_others() {
+    let bench = Bench::new(&["otter", "heron", "lynx"]);
+    assert_eq!(bench.call("DELETE", "/v1/nodes/heron", "").await.status, StatusCode::CONFLICT);
+    bench.world().set_reach(2, Reached::Down);
+    assert_eq!(bench.call("DELETE", "/v1/nodes/heron", "").await.status, StatusCode::OK);
+    assert_eq!(bench.call("DELETE", "/v1/nodes/heron", "").await.status, StatusCode::NOT_FOUND);
+    bench.world().settle();
+    assert_eq!(bench.call("POST", "/v1/leave", "").await.status, StatusCode::OK);
+    let answer = bench.call("POST", "/v1/leave", "").await;
+    assert_eq!(answer.status, StatusCode::CONFLICT, "it is leaving already: {:?}", answer.failure());
+}
+
+#[tokio::test]
+async fn stopping_ends_idle_connections_and_followers() {
+    let bench = Bench::new(&["otter"]);
+    bench.call("POST", "/v1/deploy", shop()).await;
+    let request = bench.request("GET", "/v1/logs/follow?app=shop").header("authorization", format!("Bearer {TOKEN}"));
+    let response = bench.open(request.body(Full::default()).unwrap()).await;
+    let idle = tokio::net::TcpStream::connect(bench.address).await.unwrap();
+    let aborted = bench.controls[0].stop(Duration::from_secs(5)).await;
+    assert_eq!(aborted, 0);
+    drop((response, idle));
+    let refused = bench.world().apply(Command::RemoveApp { app: "shop".to_owned() });
+    assert!(refused.is_ok(), "the world goes on");
+}
