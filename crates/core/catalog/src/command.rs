@@ -85,4 +85,6 @@ pub enum Refusal {
     NoRelease { app: String, release: String, have: String },
     #[error("host {host} belongs to app {app}")]
     HostTaken { host: String, app: String },
+    #[error("the change is {bytes} bytes long, more than the limit of {max}")]
+    TooLarge { bytes: usize, max: usize },
 }

@@ -1,0 +1,221 @@
+//! Driver: the front end of one node: binds, starts its threads, keeps their routes fresh, stops them.
+
+use std::net::{SocketAddr, TcpListener};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::thread;
+use std::time::Duration;
+
+use arc_swap::ArcSwap;
+use metrics::counter;
+use ringway_catalog::Catalog;
+use ringway_ports::{ControlLog, Invoke, Membership, PeerStream, Peers, Telemetry};
+use ringway_ring::NodeId;
+use ringway_rt::net::listen;
+use tokio::runtime::Builder;
+use tokio::sync::{mpsc, oneshot, watch};
+use tokio_util::sync::CancellationToken;
+use tracing::{debug, error, warn};
+
+use crate::config::Config;
+use crate::error::Error;
+use crate::routes::Routes;
+use crate::tls;
+use crate::worker::{Failures, FromPeer, Inlets, Shared, Worker};
+
+/// Streams from peers waiting for a thread.
+const PEERS_WAITING_MAX: usize = 64;
+/// On top of the time to drain: until a thread has cut off what is left.
+const THREAD_GRACE: Duration = Duration::from_secs(1);
+
+/// What the front end needs of the node's other parts.
+#[derive(Clone)]
+pub struct Deps {
+    pub invoke: Arc<dyn Invoke>,
+    pub peers: Arc<dyn Peers>,
+    pub membership: Arc<dyn Membership>,
+    pub control: Arc<dyn ControlLog>,
+    pub telemetry: Arc<dyn Telemetry>,
+}
+
+pub struct Front {
+    shared: Arc<Shared>,
+    control: Arc<dyn ControlLog>,
+    http: Option<SocketAddr>,
+    https: Option<SocketAddr>,
+    inboxes: Vec<mpsc::Sender<FromPeer>>,
+    turn: AtomicUsize,
+    waiting: Mutex<Vec<Inlets>>,
+    running: Mutex<Vec<oneshot::Receiver<usize>>>,
+}
+
+impl Front {
+    /// Binds the addresses, so that whoever is told of them next can connect. Nothing is answered before [`Front::start`].
+    pub fn new(config: Config, deps: Deps) -> Result<Self, Error> {
+        let threads = config.thread_count();
+        let mut http = bind("the front end (HTTP)", config.http, "--http", threads)?;
+        let mut https = bind("the front end (HTTPS)", config.https, "--https", threads)?;
+        let tls = if https.is_empty() { None } else { Some(tls::acceptor(&config.tls)?) };
+        let (http_address, https_address) = (address_of(&http), address_of(&https));
+        let (inboxes, waiting) = (0..threads)
+            .map(|_| {
+                let (inbox, peers) = mpsc::channel(PEERS_WAITING_MAX);
+                (inbox, Inlets { http: http.pop(), https: https.pop(), peers })
+            })
+            .unzip();
+        let shared = Shared {
+            config: Config { http: http_address, https: https_address, ..config },
+            invoke: deps.invoke,
+            peers: deps.peers,
+            membership: deps.membership,
+            telemetry: deps.telemetry,
+            routes: ArcSwap::from_pointee(Routes::new(deps.control.catalog())),
+            tls,
+            requests: Arc::default(),
+            connections: AtomicUsize::new(0),
+            failures: Failures::default(),
+            stop: CancellationToken::new(),
+            drain: OnceLock::new(),
+        };
+        Ok(Self {
+            shared: Arc::new(shared),
+            control: deps.control,
+            http: http_address,
+            https: https_address,
+            inboxes,
+            turn: AtomicUsize::new(0),
+            waiting: Mutex::new(waiting),
+            running: Mutex::default(),
+        })
+    }
+
+    pub fn http_addr(&self) -> Option<SocketAddr> {
+        self.http
+    }
+
+    pub fn https_addr(&self) -> Option<SocketAddr> {
+        self.https
+    }
+
+    /// Every address that is listened on.
+    pub fn local_addrs(&self) -> Vec<SocketAddr> {
+        self.http.into_iter().chain(self.https).collect()
+    }
+
+    /// Requests answered or being answered on this node, those from peers included.
+    pub fn requests_total(&self) -> u64 {
+        self.shared.requests.load(Ordering::Relaxed)
+    }
+
+    /// The counter itself.
+    pub fn requests_counter(&self) -> Arc<AtomicU64> {
+        Arc::clone(&self.shared.requests)
+    }
+
+    /// Starts the threads. Once only.
+    pub fn start(&self) -> Result<(), Error> {
+        let waiting = std::mem::take(&mut *self.waiting.lock().unwrap_or_else(PoisonError::into_inner));
+        if waiting.is_empty() {
+            return Err(Error::Started);
+        }
+        for (number, inlets) in waiting.into_iter().enumerate() {
+            let catalogs = (number == 0).then(|| self.control.watch());
+            let ended = start_thread(number, Arc::clone(&self.shared), inlets, catalogs).map_err(Error::Thread)?;
+            self.running.lock().unwrap_or_else(PoisonError::into_inner).push(ended);
+        }
+        Ok(())
+    }
+
+    /// Serves the requests that another node sends on `stream`. They are not forwarded again.
+    pub fn serve_peer_stream(&self, from: NodeId, stream: Box<dyn PeerStream>) {
+        let turn = self.turn.fetch_add(1, Ordering::Relaxed);
+        let inbox = &self.inboxes[turn % self.inboxes.len()];
+        if inbox.try_send(FromPeer { node: from, stream }).is_err() {
+            counter!("ringway_front_peer_streams_refused_total").increment(1);
+            debug!(node = %from, "a stream from a peer found no room and is closed");
+        }
+    }
+
+    /// Accepts no more, finishes what has begun within that time, cuts off the rest. Returns how many connections that were.
+    pub async fn stop(&self, within: Duration) -> usize {
+        let _ = self.shared.drain.set(within);
+        self.shared.stop.cancel();
+        self.waiting.lock().unwrap_or_else(PoisonError::into_inner).clear();
+        let running = std::mem::take(&mut *self.running.lock().unwrap_or_else(PoisonError::into_inner));
+        let mut cut_off = 0;
+        for ended in running {
+            match tokio::time::timeout(within + THREAD_GRACE, ended).await {
+                Ok(Ok(left)) => cut_off += left,
+                Ok(Err(_)) => error!("a thread of the front end had panicked"),
+                Err(_) => warn!("a thread of the front end does not end"),
+            }
+        }
+        cut_off
+    }
+}
+
+impl Drop for Front {
+    fn drop(&mut self) {
+        self.shared.stop.cancel();
+    }
+}
+
+fn address_of(listeners: &[TcpListener]) -> Option<SocketAddr> {
+    listeners.first().and_then(|listener| listener.local_addr().ok())
+}
+
+/// As many listeners on one address as there are threads: the kernel spreads connections over them. One that is not shared is
+/// bound first to see that nobody else has the address.
+fn bind(
+    what: &'static str,
+    address: Option<SocketAddr>,
+    option: &'static str,
+    count: usize,
+) -> Result<Vec<TcpListener>, Error> {
+    let Some(address) = address else { return Ok(Vec::new()) };
+    if address.port() != 0 {
+        drop(listen(what, address, option, false)?);
+    }
+    let first = listen(what, address, option, true)?;
+    let bound = first.local_addr().unwrap_or(address);
+    let mut listeners = vec![first];
+    for _ in 1..count {
+        listeners.push(listen(what, bound, option, true)?);
+    }
+    Ok(listeners)
+}
+
+type Catalogs = watch::Receiver<Arc<Catalog>>;
+
+fn start_thread(
+    number: usize,
+    shared: Arc<Shared>,
+    inlets: Inlets,
+    catalogs: Option<Catalogs>,
+) -> std::io::Result<oneshot::Receiver<usize>> {
+    let runtime = Builder::new_current_thread().enable_all().thread_name(format!("front-{number}-disk")).build()?;
+    let (tell, ended) = oneshot::channel();
+    thread::Builder::new().name(format!("front-{number}")).spawn(move || {
+        let cut_off = runtime.block_on(async {
+            if let Some(catalogs) = catalogs {
+                tokio::spawn(follow(Arc::clone(&shared), catalogs));
+            }
+            Worker::run(shared, inlets).await
+        });
+        runtime.shutdown_background();
+        // Nobody may be waiting any more.
+        let _ = tell.send(cut_off);
+    })?;
+    Ok(ended)
+}
+
+/// Makes new routes whenever the catalog changes, until the thread ends.
+async fn follow(shared: Arc<Shared>, mut catalogs: Catalogs) {
+    loop {
+        let catalog = Arc::clone(&catalogs.borrow_and_update());
+        shared.routes.store(Arc::new(Routes::new(catalog)));
+        if catalogs.changed().await.is_err() {
+            return;
+        }
+    }
+}

@@ -1,0 +1,9 @@
+//! The front end through real sockets, with stand-ins for the app tier, the cluster and the control log.
+
+mod apps;
+mod bad_input;
+mod forwarding;
+mod lifecycle;
+mod protocols;
+mod stage;
+mod static_files;
