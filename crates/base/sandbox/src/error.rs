@@ -1,6 +1,7 @@
 //! Core: why a process could not be started.
 
 use std::io;
+use std::time::Duration;
 
 use thiserror::Error;
 
@@ -16,6 +17,9 @@ pub enum Error {
     /// It died while this was under way. The process may have been started, and was killed then.
     #[error("the spawner died; it is being started again")]
     SpawnerLost,
+    /// Nothing runs: should it still be started, it is killed at once.
+    #[error("the spawner did not start the process within {0:?}")]
+    TimedOut(Duration),
     #[error("this node is stopping")]
     Stopping,
     #[error("no pipe for the process: {0}")]

@@ -31,6 +31,8 @@ use crate::wire::{Event, MESSAGE_MAX, Request};
 /// Starts that wait for the spawner.
 const QUEUE_MAX: usize = 256;
 const SIGNALS_MAX: usize = 4096;
+/// Until a process must run its program, waiting for a spawner that is started again included.
+const START_MAX: Duration = Duration::from_secs(30);
 const RESTART_DELAY_MIN: Duration = Duration::from_millis(100);
 const RESTART_DELAY_MAX: Duration = Duration::from_secs(5);
 
@@ -103,8 +105,11 @@ impl Spawner {
         let child = Child { id, pid: 0, signals, exiting, exit: None, input, output, errors };
         let start = Start { child, reply };
         let ask = Ask { id, message, descriptors: vec![stdin, stdout, stderr], start, exited };
-        self.launches.send(ask).await.map_err(|_| Error::Stopping)?;
-        started.await.map_err(|_| Error::Stopping)?
+        let start = async {
+            self.launches.send(ask).await.map_err(|_| Error::Stopping)?;
+            started.await.map_err(|_| Error::Stopping)?
+        };
+        tokio::time::timeout(START_MAX, start).await.unwrap_or(Err(Error::TimedOut(START_MAX)))
     }
 
     /// What keeps processes apart on this machine, in words.

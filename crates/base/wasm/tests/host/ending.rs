@@ -13,7 +13,7 @@ const SOON: Duration = Duration::from_millis(300);
 #[tokio::test]
 async fn a_trap_is_told_with_its_cause() {
     let mut host = Host::new().await;
-    let error = host.get("/trap").await.err().expect("component traps");
+    let error = host.get("/trap").await.expect_err("component traps");
     assert!(matches!(&error, Error::Trap(why) if why.contains("unreachable")), "{error}");
     assert_eq!(error.fault(), Fault::App);
     let (usage, reported) = host.ended().await;
@@ -25,7 +25,7 @@ async fn a_trap_is_told_with_its_cause() {
 async fn an_endless_loop_is_stopped_at_its_deadline() {
     let mut host = Host::new().await;
     host.limits.timeout = SOON;
-    let error = host.get("/loop").await.err().expect("component is stopped");
+    let error = host.get("/loop").await.expect_err("component is stopped");
     assert!(matches!(error, Error::Timeout(SOON)), "{error}");
     let (usage, _) = host.ended().await;
     assert!(usage.wall >= SOON && usage.fuel > 1_000_000, "{usage:?}");
@@ -46,7 +46,7 @@ async fn an_endless_loop_does_not_keep_others_waiting() {
 #[tokio::test]
 async fn too_much_memory_is_refused_and_named() {
     let mut host = Host::new().await;
-    let error = host.get("/eat").await.err().expect("component gives up");
+    let error = host.get("/eat").await.expect_err("component gives up");
     assert!(matches!(error, Error::OutOfMemory { limit: MEMORY }), "{error}");
     let (usage, _) = host.ended().await;
     assert!(usage.memory_peak > MEMORY / 2 && usage.memory_peak <= MEMORY, "{usage:?}");
@@ -56,7 +56,7 @@ async fn too_much_memory_is_refused_and_named() {
 async fn the_engines_limit_holds_for_a_request_that_may_take_more() {
     let mut host = Host::new().await;
     host.limits.memory = u64::MAX;
-    let error = host.get("/eat").await.err().expect("component gives up");
+    let error = host.get("/eat").await.expect_err("component gives up");
     assert!(matches!(error, Error::OutOfMemory { limit: MEMORY_MAX }), "{error}");
 }
 
@@ -64,14 +64,14 @@ async fn the_engines_limit_holds_for_a_request_that_may_take_more() {
 async fn a_component_larger_than_its_limit_does_not_start() {
     let mut host = Host::new().await;
     host.limits.memory = 64 * 1024;
-    let error = host.get("/hello").await.err().expect("component does not start");
+    let error = host.get("/hello").await.expect_err("component does not start");
     assert!(matches!(error, Error::OutOfMemory { limit: 65536 }), "{error}");
 }
 
 #[tokio::test]
 async fn a_component_that_says_nothing_is_told_apart() {
     let host = Host::new().await;
-    let error = host.get("/silent").await.err().expect("there is no answer");
+    let error = host.get("/silent").await.expect_err("there is no answer");
     assert!(matches!(error, Error::NoResponse), "{error}");
 }
 
@@ -91,7 +91,7 @@ async fn the_deadline_covers_the_body_too() {
     let mut host = Host::new().await;
     host.limits.timeout = SOON;
     let response = host.get("/late-loop").await.expect("headers come");
-    let error = response.into_body().collect().await.err().expect("the body breaks off");
+    let error = response.into_body().collect().await.expect_err("the body breaks off");
     assert!(error.to_string().contains("longer than 300ms"), "{error}");
 }
 
@@ -117,7 +117,7 @@ async fn a_full_pool_is_said_to_be_busy() {
         biased;
         _ = loops => panic!("the loops ended"),
         hello = host.get("/hello") => {
-            let error = hello.err().expect("there is no room");
+            let error = hello.expect_err("there is no room");
             assert!(matches!(error, Error::Busy(SOON)) && error.is_safe_to_retry(), "{error}");
         }
     }

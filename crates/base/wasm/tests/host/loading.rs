@@ -9,7 +9,7 @@ use crate::host::{Scratch, engine, fixture, text};
 async fn refusal(content: &[u8]) -> Error {
     let scratch = Scratch::new();
     let path = scratch.file("fn.wasm", content);
-    engine(&scratch, 1).load(&path).await.err().expect("is refused")
+    engine(&scratch, 1).load(&path).await.expect_err("is refused")
 }
 
 fn cached(scratch: &Scratch) -> Vec<PathBuf> {
@@ -57,7 +57,7 @@ async fn a_component_that_wants_what_we_do_not_have_is_refused_by_name() {
 #[tokio::test]
 async fn a_missing_file_is_named() {
     let scratch = Scratch::new();
-    let error = engine(&scratch, 1).load(Path::new("/nowhere/fn.wasm")).await.err().expect("is refused");
+    let error = engine(&scratch, 1).load(Path::new("/nowhere/fn.wasm")).await.expect_err("is refused");
     assert_eq!(error.to_string(), "cannot read /nowhere/fn.wasm: No such file or directory (os error 2)");
 }
 

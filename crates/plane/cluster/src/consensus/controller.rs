@@ -1,0 +1,145 @@
+//! Keeps the consensus group as the catalog wants it: [`next_step`] decides (core), [`run`] does it on the leader (driver).
+//!
+//! One change at a time, each of which may be repeated without harm: a leader that dies in the middle leaves the rest to the next.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+use std::time::Duration;
+
+use ringway_catalog::{Catalog, Command, Stamped};
+use ringway_ports::{Membership, Reach};
+use ringway_ring::NodeId;
+use ringway_rt::random;
+use tokio::time::Instant;
+use tracing::{info, warn};
+
+use super::group::{Group, Seats};
+use super::types::Proposal;
+use super::voters::{self, Candidate, Fitness};
+use crate::roster::Roster;
+use crate::wall_clock::WallClock;
+
+const LOOK_EVERY: Duration = Duration::from_millis(500);
+/// A voter that is down for longer loses its seat if another node can have it.
+const REPLACE_AFTER: Duration = Duration::from_secs(60);
+const STEP_WITHIN: Duration = Duration::from_secs(10);
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Step {
+    AddLearners(BTreeSet<NodeId>),
+    SetVoters(BTreeSet<NodeId>),
+    DropLearners(BTreeSet<NodeId>),
+    /// It has given everything away.
+    Remove(NodeId),
+}
+
+/// What is to be done next, if anything.
+fn next_step(catalog: &Catalog, seats: &Seats, fitness: impl Fn(NodeId) -> Fitness) -> Option<Step> {
+    let members: BTreeSet<NodeId> = catalog.nodes.keys().copied().collect();
+    let seated: BTreeSet<NodeId> = seats.voters.union(&seats.learners).copied().collect();
+    let missing: BTreeSet<NodeId> = members.difference(&seated).copied().collect();
+    if !missing.is_empty() && !seats.joint {
+        return Some(Step::AddLearners(missing));
+    }
+    let active = catalog.nodes.values().filter(|node| node.is_active());
+    let candidates: Vec<Candidate> =
+        active.map(|node| Candidate { id: node.id, zone: node.zone.clone(), fitness: fitness(node.id) }).collect();
+    let wanted = voters::choose(&candidates, &seats.voters);
+    let fit =
+        |id: &NodeId| seats.voters.contains(id) || (seats.caught_up.contains(id) && fitness(*id) == Fitness::Reachable);
+    if seats.joint || (wanted != seats.voters && !wanted.is_empty() && wanted.iter().all(fit)) {
+        return Some(Step::SetVoters(wanted));
+    }
+    let gone: BTreeSet<NodeId> = seats.learners.difference(&members).copied().collect();
+    if !gone.is_empty() {
+        return Some(Step::DropLearners(gone));
+    }
+    let settled = catalog.moving_from.is_none();
+    let emptied = |id: &NodeId| !catalog.layout.members().contains(id) && !seats.voters.contains(id);
+    let leaving = catalog.nodes.values().filter(|node| !node.is_active()).map(|node| node.id);
+    leaving.into_iter().find(|id| settled && emptied(id)).map(Step::Remove)
+}
+
+/// Until told to stop.
+pub async fn run(
+    own_id: NodeId,
+    group: Group,
+    roster: Arc<Roster>,
+    membership: Arc<dyn Membership>,
+    clock: WallClock,
+    stop: tokio_util::sync::CancellationToken,
+) {
+    let mut ticks = tokio::time::interval(LOOK_EVERY);
+    ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    let mut down_since: BTreeMap<NodeId, Instant> = BTreeMap::new();
+    let mut known_seats = Seats::default();
+    loop {
+        tokio::select! {
+            biased;
+            () = stop.cancelled() => return,
+            _ = ticks.tick() => {}
+        }
+        let seats = group.seats();
+        if seats.voters != known_seats.voters || seats.learners != known_seats.learners {
+            roster.set_group(seats.voters.union(&seats.learners).copied().collect());
+            known_seats = seats.clone();
+        }
+        let leads = group.is_leader();
+        metrics::gauge!("ringway_cluster_leader").set(if leads { 1.0 } else { 0.0 });
+        if !leads {
+            down_since.clear();
+            continue;
+        }
+        let reachable = membership.watch().borrow().clone();
+        note_down(&mut down_since, &reachable, &seats, own_id);
+        let fitness = |id: NodeId| match down_since.get(&id) {
+            _ if id == own_id => Fitness::Reachable,
+            Some(since) if since.elapsed() > REPLACE_AFTER => Fitness::Lost,
+            Some(_) => Fitness::Away,
+            None if reachable.get(&id) == Some(&Reach::Up) => Fitness::Reachable,
+            None => Fitness::Away,
+        };
+        let catalog = group.view().catalog.borrow().clone();
+        let Some(step) = next_step(&catalog, &seats, fitness) else { continue };
+        info!(?step, "changing the consensus group");
+        match tokio::time::timeout(STEP_WITHIN, take(&group, &clock, step)).await {
+            Ok(Ok(())) => {}
+            Ok(Err(why)) => warn!(why, "the consensus group could not be changed, will try again"),
+            Err(_) => warn!("changing the consensus group takes long, will look again"),
+        }
+    }
+}
+
+async fn take(group: &Group, clock: &WallClock, step: Step) -> Result<(), String> {
+    match step {
+        Step::AddLearners(ids) => group.add_learners(&ids).await,
+        Step::SetVoters(ids) => group.set_voters(&ids).await,
+        Step::DropLearners(ids) => group.drop_learners(&ids).await,
+        Step::Remove(node) => {
+            let stamped = Stamped { now_ms: clock.now_ms(), command: Command::Remove { node } };
+            let written = group.write(Proposal { number: random::number(), stamped }).await;
+            written.map(|_| ()).map_err(|e| format!("{e:?}"))
+        }
+    }
+}
+
+fn note_down(
+    down_since: &mut BTreeMap<NodeId, Instant>,
+    reachable: &BTreeMap<NodeId, Reach>,
+    seats: &Seats,
+    own_id: NodeId,
+) {
+    for id in seats.voters.union(&seats.learners).filter(|id| **id != own_id) {
+        match reachable.get(id) {
+            Some(Reach::Up | Reach::Suspect) => {
+                down_since.remove(id);
+            }
+            Some(Reach::Down) | None => {
+                down_since.entry(*id).or_insert_with(Instant::now);
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

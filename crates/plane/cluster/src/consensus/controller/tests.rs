@@ -1,0 +1,100 @@
+use std::net::SocketAddr;
+
+use ringway_catalog::{Addresses, NodeInfo, NodeState, Secret};
+
+use super::*;
+
+fn id(number: u8) -> NodeId {
+    NodeId::from_bytes([number; 16])
+}
+
+fn ids(numbers: &[u8]) -> BTreeSet<NodeId> {
+    numbers.iter().map(|number| id(*number)).collect()
+}
+
+fn node(number: u8) -> NodeInfo {
+    let at = |port: u16| SocketAddr::from(([127, 0, 0, 1], port));
+    NodeInfo {
+        id: id(number),
+        name: format!("n{number}"),
+        zone: String::new(),
+        capacity: 1,
+        addresses: Addresses { peer: at(u16::from(number)), http: None, https: None, redis: None, admin: at(1) },
+        joined_ms: 0,
+        state: NodeState::Active,
+    }
+}
+
+fn do_all(catalog: &mut Catalog, commands: impl IntoIterator<Item = Command>) {
+    for command in commands {
+        catalog.apply(Stamped { now_ms: 0, command }).unwrap();
+    }
+}
+
+/// A settled cluster of nodes 1..=count.
+fn cluster(count: u8) -> Catalog {
+    let mut catalog = Catalog::default();
+    do_all(&mut catalog, [Command::Found { cluster_id: "c".into(), node: node(1) }]);
+    for number in 2..=count {
+        let token = ringway_catalog::JoinToken::new(number.to_string(), b"s", 10);
+        let join = Command::Join { token_id: number.to_string(), token_secret: Secret::new("s"), node: node(number) };
+        do_all(&mut catalog, [Command::IssueToken(token), join]);
+        settle(&mut catalog);
+    }
+    catalog
+}
+
+fn settle(catalog: &mut Catalog) {
+    let epoch = catalog.layout.epoch;
+    for member in catalog.layout.members().to_vec() {
+        do_all(catalog, [Command::Synced { node: member, epoch }]);
+    }
+}
+
+fn seats(voters: &[u8], learners: &[u8]) -> Seats {
+    Seats { voters: ids(voters), learners: ids(learners), joint: false, caught_up: ids(learners) }
+}
+
+fn check(catalog: &Catalog, seats: &Seats, expected: Option<Step>) {
+    assert_eq!(next_step(catalog, seats, |_| Fitness::Reachable), expected, "{seats:?}");
+}
+
+#[test]
+fn a_new_node_learns_first_and_votes_when_it_has_caught_up() {
+    let catalog = cluster(3);
+    check(&catalog, &seats(&[1], &[2]), Some(Step::AddLearners(ids(&[3]))));
+    check(&catalog, &seats(&[1], &[2, 3]), Some(Step::SetVoters(ids(&[1, 2, 3]))));
+    check(&catalog, &Seats { caught_up: ids(&[2]), ..seats(&[1], &[2, 3]) }, None);
+    check(&catalog, &seats(&[1, 2, 3], &[]), None);
+}
+
+#[test]
+fn two_nodes_stay_with_one_voter() {
+    check(&cluster(2), &seats(&[1], &[2]), None);
+}
+
+#[test]
+fn a_change_that_was_begun_is_finished_before_anything_else() {
+    let catalog = cluster(4);
+    let joint = Seats { joint: true, ..seats(&[1, 2, 3], &[]) };
+    check(&catalog, &joint, Some(Step::SetVoters(ids(&[1, 2, 3]))));
+}
+
+#[test]
+fn a_leaving_node_stops_voting_then_gives_its_data_away_then_goes() {
+    let mut catalog = cluster(4);
+    do_all(&mut catalog, [Command::Leave { node: id(1) }]);
+    check(&catalog, &seats(&[1, 2, 3], &[4]), Some(Step::SetVoters(ids(&[2, 3, 4]))));
+    check(&catalog, &seats(&[2, 3, 4], &[1]), None);
+    settle(&mut catalog);
+    check(&catalog, &seats(&[2, 3, 4], &[1]), Some(Step::Remove(id(1))));
+    do_all(&mut catalog, [Command::Remove { node: id(1) }]);
+    check(&catalog, &seats(&[2, 3, 4], &[1]), Some(Step::DropLearners(ids(&[1]))));
+    check(&catalog, &seats(&[2, 3, 4], &[]), None);
+}
+
+#[test]
+fn a_seat_is_not_given_to_a_node_that_does_not_answer() {
+    let away = |node: NodeId| if node == id(3) { Fitness::Away } else { Fitness::Reachable };
+    assert_eq!(next_step(&cluster(3), &seats(&[1], &[2, 3]), away), None);
+}

@@ -1,0 +1,17 @@
+//! What the node decides about its data tier.
+
+use std::net::TcpListener;
+use std::path::PathBuf;
+
+#[derive(Debug)]
+pub struct Config {
+    /// For disk buckets; made when the first one is opened.
+    pub dir: PathBuf,
+    /// Where the Redis door listens (bound, non-blocking); `None`: no door. Its address for clients is the catalog's.
+    pub redis: Option<TcpListener>,
+    /// Connections at the door; more are told so and closed.
+    pub clients_max: usize,
+}
+
+/// As Redis' own.
+pub const CLIENTS_MAX: usize = 10_000;

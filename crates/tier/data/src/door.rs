@@ -1,0 +1,59 @@
+//! Driver: the Redis door. Accepts connections; each is a task of its own ([`connection`]).
+
+mod batch;
+mod cluster;
+mod command;
+mod connection;
+mod info;
+mod session;
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use tokio::io::AsyncWriteExt;
+use tokio::net::{TcpListener, TcpStream};
+use tracing::{debug, warn};
+
+use crate::DataTier;
+
+/// After accept failed (too many open files): others may be closed meanwhile.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
+const REFUSAL_DEADLINE: Duration = Duration::from_secs(1);
+
+pub(crate) async fn run(tier: Arc<DataTier>, listener: TcpListener) {
+    loop {
+        let accepted = tokio::select! {
+            biased;
+            () = tier.tasks.stopping() => return,
+            accepted = listener.accept() => accepted,
+        };
+        match accepted {
+            Ok((stream, address)) => admit(&tier, stream, address.to_string()),
+            Err(error) => {
+                warn!(%error, "connection could not be accepted");
+                tokio::time::sleep(ACCEPT_PAUSE).await;
+            }
+        }
+    }
+}
+
+fn admit(tier: &Arc<DataTier>, mut stream: TcpStream, address: String) {
+    if tier.stats.connections.load(Ordering::Relaxed) >= tier.config.clients_max as u64 {
+        metrics::counter!("ringway_data_connections_refused_total").increment(1);
+        tier.tasks.spawn("redis refusal", async move {
+            let refusal = stream.write_all(b"-ERR max number of clients reached\r\n");
+            // It is told if it listens; closed in any case.
+            let _ = tokio::time::timeout(REFUSAL_DEADLINE, refusal).await;
+        });
+        return;
+    }
+    let id = tier.stats.note_opened();
+    let tier_of_task = tier.clone();
+    tier.tasks.spawn("redis connection", async move {
+        if let Err(error) = connection::serve(&tier_of_task, stream, id).await {
+            debug!(client = address, %error, "connection ended");
+        }
+        tier_of_task.stats.note_closed();
+    });
+}

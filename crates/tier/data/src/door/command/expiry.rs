@@ -1,0 +1,40 @@
+//! Core: times as commands give them: seconds or milliseconds, from now or since 1970.
+
+use ringway_protocol::resp::Reply;
+use ringway_protocol::resp::request::parse_int;
+use ringway_rt::clock::wall_ms;
+
+use super::{Args, NOT_AN_INTEGER, Plan, Planned, key, text};
+use crate::op::{Action, ExpireOnly, Op};
+
+/// Milliseconds since 1970 from `number` units of `unit_ms`; `None` if it is out of range.
+pub(super) fn at_ms(number: i64, unit_ms: i64, from_now: bool) -> Option<i64> {
+    let ms = number.checked_mul(unit_ms)?;
+    if from_now { ms.checked_add(wall_ms() as i64) } else { Some(ms) }
+}
+
+pub(super) fn invalid(command: &[u8]) -> Reply {
+    Reply::Error(format!("ERR invalid expire time in '{}' command", text(command).to_lowercase()).into())
+}
+
+/// EXPIRE and its relatives. A time in the past deletes.
+pub(super) fn expire(args: Args<'_>, unit_ms: i64, from_now: bool) -> Planned {
+    let number = parse_int(&args[2]).ok_or(NOT_AN_INTEGER)?;
+    let at_ms = at_ms(number, unit_ms, from_now).ok_or_else(|| invalid(&args[0]))?.max(0) as u64;
+    let only = match &args[3..] {
+        [] => None,
+        [word] => Some(only(word)?),
+        _ => return Err(Reply::error("ERR NX and XX, GT or LT options at the same time are not compatible")),
+    };
+    Ok(Plan::Keyed(Op::new(key(&args[1])?, Action::ExpireAt { at_ms, only })))
+}
+
+fn only(word: &[u8]) -> Result<ExpireOnly, Reply> {
+    match word.to_ascii_uppercase().as_slice() {
+        b"NX" => Ok(ExpireOnly::IfNone),
+        b"XX" => Ok(ExpireOnly::IfAny),
+        b"GT" => Ok(ExpireOnly::IfLater),
+        b"LT" => Ok(ExpireOnly::IfSooner),
+        _ => Err(Reply::Error(format!("ERR Unsupported option {}", text(word)).into())),
+    }
+}

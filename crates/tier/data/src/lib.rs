@@ -1,0 +1,39 @@
+//! The data tier: buckets of keys, spread over the ring with replicas, reached with the Redis protocol on any node.
+//!
+//! The way of a key: [`door`] reads commands and turns them into [`op`]s, [`route`] finds each key's acting primary (the first
+//! reachable node of its partition) and runs the ops there, [`execute`] changes the local store under the partition's lock,
+//! [`replicate`] brings the changed cells to the other replicas before the client is told. [`repair`] and [`transfer`] compare
+//! and copy partitions afterwards: when somebody missed writes, came back empty, or gets a part of the ring.
+//!
+//! The level today is *eventual*: the last writer of a key wins (`ringway_replication`). While all replicas of a key are
+//! reachable its commands run one after another at one node, so counters count and SET NX admits one; when nodes disagree about
+//! who is reachable two may execute at once, and the later write stays.
+
+pub mod config;
+pub mod error;
+pub mod stats;
+pub mod tier;
+
+mod bucket;
+mod clock;
+mod dirty;
+mod door;
+mod execute;
+mod glob;
+mod kv;
+mod message;
+mod op;
+mod peer_door;
+mod repair;
+mod replicate;
+mod route;
+mod scan;
+mod sweep;
+mod sync_partitions;
+mod transfer;
+mod view;
+
+pub use config::Config;
+pub use error::Error;
+pub use tier::DataTier;
+pub use transfer::Progress;

@@ -1,0 +1,160 @@
+//! Driver: keeps replicas alike. Compares partitions with the other replicas, now and then and whenever there is a reason.
+//!
+//! Each side pulls what it lacks, so both sides of a comparison get whole when both compare. Those that are known to have missed
+//! writes (see [`crate::dirty`]) are also sent them, because they may not know.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use ringway_engine::page::PageLimit;
+use ringway_ports::Priority;
+use ringway_ring::{NodeId, Partition};
+use tracing::{debug, info};
+
+use crate::bucket::Bucket;
+use crate::message::PART_BYTES_MAX;
+use crate::view::View;
+use crate::{DataTier, Error};
+
+const PERIOD_MS: u64 = 10_000;
+/// The period varies by this much, so that nodes do not all compare at once.
+const JITTER_MS: u64 = 2_000;
+/// However many reasons there are, not more often than this.
+const PAUSE: Duration = Duration::from_millis(100);
+/// Longer than a write is on its way.
+const SECOND_LOOK: Duration = Duration::from_millis(50);
+const PUSH_CELLS_MAX: usize = 4096;
+
+pub(crate) async fn run(tier: Arc<DataTier>) {
+    let (mut reach, mut catalog) = (tier.reach_changes(), tier.catalog_changes());
+    loop {
+        let period = Duration::from_millis(PERIOD_MS - JITTER_MS / 2 + ringway_rt::random::number() % JITTER_MS);
+        tokio::select! {
+            biased;
+            () = tier.tasks.stopping() => return,
+            () = tier.repair_wanted.notified() => {}
+            Ok(()) = reach.changed() => {}
+            Ok(()) = catalog.changed() => {}
+            () = tokio::time::sleep(period) => {}
+        }
+        tier.open_all().await;
+        tokio::select! {
+            biased;
+            () = tier.tasks.stopping() => return,
+            () = tier.compare_with_all() => {}
+        }
+        tokio::select! {
+            biased;
+            () = tier.tasks.stopping() => return,
+            () = tokio::time::sleep(PAUSE) => {}
+        }
+    }
+}
+
+impl DataTier {
+    /// Opens the buckets that are not yet: a replica that is not asked has to be whole, too.
+    async fn open_all(self: &Arc<Self>) {
+        let view = self.view();
+        for name in view.catalog.buckets.keys().filter(|name| !view.buckets.contains_key(*name)) {
+            if let Err(error) = self.bucket(name).await {
+                tracing::error!(bucket = name, %error, "bucket does not open");
+            }
+        }
+    }
+
+    async fn compare_with_all(self: &Arc<Self>) {
+        let view = self.view();
+        for peer in view.reachable_peers() {
+            let missed = self.dirty.take(peer);
+            for bucket in view.buckets.values() {
+                let owed = missed.iter().find(|(name, _)| *name == bucket.name).map(|(_, partitions)| &partitions[..]);
+                if let Err(error) = self.compare_with(&view, peer, bucket, owed.unwrap_or_default()).await {
+                    debug!(peer = %peer, bucket = %bucket.name, %error, "repair is put off");
+                    self.dirty.mark(peer, &bucket.name, owed.unwrap_or_default().iter().copied());
+                }
+            }
+        }
+    }
+
+    async fn compare_with(
+        self: &Arc<Self>,
+        view: &View,
+        peer: NodeId,
+        bucket: &Arc<Bucket>,
+        owed: &[Partition],
+    ) -> Result<(), Error> {
+        let mut partitions = view.shared_with(peer, bucket.replicas());
+        if bucket.store().is_nearly_full() {
+            // What one replica has evicted would be fetched from the other, and something else evicted for it, for ever.
+            partitions.retain(|p| !bucket.held.is_fresh(*p));
+        }
+        if !partitions.is_empty() {
+            let different = self.compare_twice(bucket, peer, &partitions).await?;
+            let bytes = self.fetch_partitions(bucket, peer, &different, |_| {}).await?;
+            partitions.iter().for_each(|p| bucket.held.set_fresh(*p, true));
+            if !different.is_empty() {
+                info!(peer = %peer, bucket = %bucket.name, partitions = different.len(), bytes, "replica is repaired");
+            }
+        }
+        for partition in owed {
+            self.push(bucket, peer, *partition).await?;
+        }
+        Ok(())
+    }
+
+    /// Before this node answers for whole partitions: takes over what others have of those in which it may miss something.
+    pub(crate) async fn freshen(
+        self: &Arc<Self>,
+        view: &View,
+        bucket: &Arc<Bucket>,
+        partitions: impl Iterator<Item = Partition>,
+    ) -> Result<(), Error> {
+        let mut stale: BTreeMap<NodeId, Vec<Partition>> = BTreeMap::new();
+        for partition in partitions.filter(|p| !bucket.held.is_fresh(*p) && view.own_reads(*p, bucket.replicas())) {
+            let others = view.readers(partition, bucket.replicas());
+            for node in others.filter(|node| *node != self.own && view.is_reachable(*node)) {
+                stale.entry(node).or_default().push(partition);
+            }
+        }
+        for (peer, partitions) in stale {
+            self.take_over(bucket, peer, &partitions, |_| {}).await?;
+            partitions.iter().for_each(|p| bucket.held.set_fresh(*p, true));
+        }
+        Ok(())
+    }
+
+    /// While keys are written, one replica has a write a moment before the other: only what differs twice is worth fetching. But
+    /// where this replica may miss something, at once.
+    async fn compare_twice(
+        self: &Arc<Self>,
+        bucket: &Arc<Bucket>,
+        peer: NodeId,
+        partitions: &[Partition],
+    ) -> Result<Vec<Partition>, Error> {
+        let different = self.compare(bucket, peer, partitions).await?;
+        let (again, mut wanted): (Vec<_>, Vec<_>) = different.into_iter().partition(|p| bucket.held.is_fresh(*p));
+        if !again.is_empty() {
+            tokio::time::sleep(SECOND_LOOK).await;
+            wanted.extend(self.compare(bucket, peer, &again).await?);
+        }
+        Ok(wanted)
+    }
+
+    /// Sends a whole partition: which of its cells were missed is not noted.
+    async fn push(self: &Arc<Self>, bucket: &Arc<Bucket>, peer: NodeId, partition: Partition) -> Result<(), Error> {
+        let limit = PageLimit { cells_max: PUSH_CELLS_MAX, bytes_max: PART_BYTES_MAX };
+        let mut from = Some(0);
+        while let Some(at) = from {
+            let reading = bucket.clone();
+            let page = tokio::task::spawn_blocking(move || reading.store().page(partition, at, limit)).await;
+            let page = page.map_err(|panic| Error::Internal(panic.to_string()))??;
+            if !page.cells.is_empty() {
+                let sent = self.send_part(bucket, peer, Priority::Bulk, page.cells).await;
+                sent.map_err(|error| Error::Unreachable(error.to_string()))?;
+            }
+            from = page.next;
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,277 @@
+//! Driver: the data tier of one node: what it is made of, and its tasks.
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError, Weak};
+use std::time::{Duration, Instant};
+
+use arc_swap::ArcSwap;
+use ringway_catalog::Catalog;
+use ringway_engine::{Disk, DiskStore, MemoryStore, Store};
+use ringway_manifest::Storage;
+use ringway_ports::{ControlLog, Membership, Peers, Reach, Service};
+use ringway_ring::NodeId;
+use ringway_rt::{Tasks, clock};
+use tokio::sync::{Notify, watch};
+use tracing::warn;
+
+use crate::bucket::{Bucket, Held};
+use crate::clock::Clock;
+use crate::dirty::Dirty;
+use crate::peer_door::{DataDoor, TransferDoor};
+use crate::stats::Stats;
+use crate::transfer::Progress;
+use crate::view::{Reached, View};
+use crate::{Config, Error, door, repair, sweep, transfer};
+
+/// How long a node that has just started waits to hear of the others before it takes them for dead.
+const GOSSIP_WAIT: Duration = Duration::from_secs(3);
+const REFUSALS_PER_WARNING: u64 = 1000;
+
+/// The buckets of one node, and its part in keeping those of the cluster.
+pub struct DataTier {
+    pub(crate) me: Weak<DataTier>,
+    pub(crate) config: Config,
+    pub(crate) own: NodeId,
+    pub(crate) log: Arc<dyn ControlLog>,
+    pub(crate) peers: Arc<dyn Peers>,
+    pub(crate) membership: Arc<dyn Membership>,
+    pub(crate) tasks: Tasks,
+    pub(crate) clock: Clock,
+    pub(crate) dirty: Dirty,
+    pub(crate) stats: Stats,
+    /// There is something to compare or to bring to somebody now.
+    pub(crate) repair_wanted: Notify,
+    pub(crate) progress: Mutex<Option<Progress>>,
+    catalog: watch::Receiver<Arc<Catalog>>,
+    reach: watch::Receiver<Reached>,
+    view: ArcSwap<View>,
+    /// Cells by bucket name; held while a view is made.
+    held: Mutex<HashMap<String, Arc<Held>>>,
+    disk: OnceLock<Arc<Disk>>,
+    opening: tokio::sync::Mutex<()>,
+    /// Every node of the catalog has been heard of since this one started, or that took too long.
+    has_heard: AtomicBool,
+    refusals: AtomicU64,
+    started: Instant,
+}
+
+impl std::fmt::Debug for DataTier {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("DataTier").field("own", &self.own).finish_non_exhaustive()
+    }
+}
+
+impl DataTier {
+    /// Registers with `peers`; answers other nodes from then on. [`DataTier::start`] does the rest.
+    pub fn new(
+        config: Config,
+        log: Arc<dyn ControlLog>,
+        peers: Arc<dyn Peers>,
+        membership: Arc<dyn Membership>,
+        tasks: Tasks,
+    ) -> Arc<Self> {
+        let own = peers.own_id();
+        let (catalog, reach) = (log.watch(), membership.watch());
+        let empty = View::new(own, Arc::default(), Arc::default(), HashMap::new());
+        let tier = Arc::new_cyclic(|me| Self {
+            me: me.clone(),
+            config,
+            own,
+            log,
+            peers: peers.clone(),
+            membership,
+            tasks,
+            clock: Clock::new(own),
+            dirty: Dirty::default(),
+            stats: Stats::default(),
+            repair_wanted: Notify::new(),
+            progress: Mutex::new(None),
+            catalog,
+            reach,
+            view: ArcSwap::from_pointee(empty),
+            held: Mutex::default(),
+            disk: OnceLock::new(),
+            opening: tokio::sync::Mutex::new(()),
+            has_heard: AtomicBool::new(false),
+            refusals: AtomicU64::new(0),
+            started: clock::now(),
+        });
+        peers.serve(Service::Data, Arc::new(DataDoor(Arc::downgrade(&tier))));
+        peers.serve(Service::Transfer, Arc::new(TransferDoor(Arc::downgrade(&tier))));
+        tier
+    }
+
+    /// Opens the door and begins to repair, transfer and sweep. On the current runtime.
+    pub fn start(self: &Arc<Self>) -> std::io::Result<()> {
+        if let Some(listener) = &self.config.redis {
+            let listener = tokio::net::TcpListener::from_std(listener.try_clone()?)?;
+            self.tasks.spawn("redis door", door::run(self.clone(), listener));
+        }
+        self.tasks.spawn("repair", repair::run(self.clone()));
+        self.tasks.spawn("transfer", transfer::run(self.clone()));
+        self.tasks.spawn("sweep", sweep::run(self.clone()));
+        Ok(())
+    }
+
+    /// How far this node is with fetching what the next layout gives it; `None` if there is nothing to fetch.
+    pub fn transfer_progress(&self) -> Option<Progress> {
+        *self.progress.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The view of now: made anew if the catalog or the reachable nodes have changed since.
+    pub(crate) fn view(&self) -> Arc<View> {
+        let view = self.view.load();
+        if self.is_current(&view) {
+            return Arc::clone(&view);
+        }
+        drop(view);
+        self.renew_view(false)
+    }
+
+    pub(crate) fn catalog_changes(&self) -> watch::Receiver<Arc<Catalog>> {
+        self.catalog.clone()
+    }
+
+    pub(crate) fn reach_changes(&self) -> watch::Receiver<Reached> {
+        self.reach.clone()
+    }
+
+    /// The bucket, opened if it is not yet.
+    pub(crate) async fn bucket(self: &Arc<Self>, name: &str) -> Result<(Arc<View>, Arc<Bucket>), Error> {
+        let view = self.view();
+        if let Some(bucket) = view.buckets.get(name) {
+            let bucket = bucket.clone();
+            return Ok((view, bucket));
+        }
+        if !view.catalog.buckets.contains_key(name) {
+            return Err(Error::NoBucket(name.to_owned()));
+        }
+        self.open_from_disk(name).await?;
+        let view = self.renew_view(true);
+        let bucket = view.buckets.get(name).cloned().ok_or_else(|| Error::NoBucket(name.to_owned()))?;
+        Ok((view, bucket))
+    }
+
+    /// A node that has just started with empty memory must not take itself for the only one left: waits until gossip has told
+    /// of each node of the catalog, up or down, but not for long.
+    pub(crate) async fn hear_of_others(&self) {
+        // Before the catalog is here there are no buckets to answer for, and nobody is known to be missing.
+        if self.has_heard.load(Ordering::Relaxed) || self.catalog.borrow().nodes.is_empty() {
+            return;
+        }
+        let knows_all = |reach: &Reached| {
+            let catalog = self.catalog.borrow();
+            catalog.nodes.keys().all(|node| *node == self.own || reach.contains_key(node))
+        };
+        let mut reach = self.reach.clone();
+        let left = GOSSIP_WAIT.saturating_sub(self.started.elapsed());
+        // Heard or not: after this it goes on with what is known.
+        let _ = tokio::time::timeout(left, reach.wait_for(knows_all)).await.map(|heard| heard.map(drop));
+        self.has_heard.store(true, Ordering::Relaxed);
+    }
+
+    /// A replica would not take a write. Told once in a while: it may be every write.
+    pub(crate) fn note_refusal(&self, node: NodeId, why: &str) {
+        if self.refusals.fetch_add(1, Ordering::Relaxed).is_multiple_of(REFUSALS_PER_WARNING) {
+            warn!(peer = %node, why, "replica refuses writes");
+        }
+    }
+
+    /// A call to `node` did not come through.
+    pub(crate) fn note_failure(&self, node: NodeId) {
+        self.membership.report_failure(node);
+    }
+
+    fn is_current(&self, view: &View) -> bool {
+        Arc::ptr_eq(&view.catalog, &self.catalog.borrow()) && Arc::ptr_eq(&view.reach, &self.reach.borrow())
+    }
+
+    fn renew_view(&self, anyway: bool) -> Arc<View> {
+        let mut held = self.held.lock().unwrap_or_else(PoisonError::into_inner);
+        let before = self.view.load_full();
+        if !anyway && self.is_current(&before) {
+            return before;
+        }
+        let (catalog, reach) = (self.catalog.borrow().clone(), self.reach.borrow().clone());
+        let returned = returned(&before.reach, &reach);
+        self.close_deleted(&catalog, &mut held);
+        self.dirty.keep(|node| catalog.nodes.contains_key(&node));
+        let buckets = open_buckets(&catalog, &mut held);
+        let view = Arc::new(View::new(self.own, catalog, reach, buckets));
+        view.buckets.values().for_each(|bucket| bucket.adapt(&view, &returned));
+        self.view.store(view.clone());
+        self.repair_wanted.notify_one();
+        view
+    }
+
+    fn close_deleted(&self, catalog: &Catalog, held: &mut HashMap<String, Arc<Held>>) {
+        let deleted: Vec<String> = held
+            .iter()
+            .filter(|(name, held)| catalog.buckets.get(*name).is_none_or(|bucket| bucket.created_ms != held.created_ms))
+            .map(|(name, _)| name.clone())
+            .collect();
+        for name in deleted {
+            if let Some(Err(error)) = held.remove(&name).map(|held| held.store.delete()) {
+                warn!(bucket = name, %error, "deleted bucket stays on disk");
+            }
+        }
+    }
+
+    async fn open_from_disk(self: &Arc<Self>, name: &str) -> Result<(), Error> {
+        let _one_at_a_time = self.opening.lock().await;
+        let Some(bucket) = self.catalog.borrow().buckets.get(name).cloned() else { return Ok(()) };
+        let is_open = self.held.lock().unwrap_or_else(PoisonError::into_inner).contains_key(name);
+        if is_open {
+            return Ok(());
+        }
+        let tier = self.clone();
+        let open = move || -> Result<(), ringway_engine::Error> {
+            let disk = tier.open_disk()?;
+            // The time tells it from a deleted bucket of the same name whose keyspace is still there.
+            let keyspace = format!("{}@{}", bucket.name, bucket.created_ms);
+            let store = Store::Disk(DiskStore::open(disk, &keyspace, bucket.spec.limit.0)?);
+            tier.hold(bucket.name, bucket.created_ms, store);
+            Ok(())
+        };
+        let opened = tokio::task::spawn_blocking(open).await.map_err(|panic| Error::Internal(panic.to_string()))?;
+        Ok(opened?)
+    }
+
+    fn open_disk(&self) -> Result<Arc<Disk>, ringway_engine::Error> {
+        if let Some(disk) = self.disk.get() {
+            return Ok(disk.clone());
+        }
+        let disk = Arc::new(Disk::open(&self.config.dir)?);
+        Ok(self.disk.get_or_init(|| disk).clone())
+    }
+
+    fn hold(&self, name: String, created_ms: u64, store: Store) {
+        if let Err(ahead) = self.clock.observe(store.latest()) {
+            warn!(bucket = name, %ahead, "stored versions are ahead of this node's clock");
+        }
+        self.held.lock().unwrap_or_else(PoisonError::into_inner).insert(name, Arc::new(Held::new(created_ms, store)));
+    }
+}
+
+/// Memory buckets are opened as they are declared; disk buckets when they are used first.
+fn open_buckets(catalog: &Catalog, held: &mut HashMap<String, Arc<Held>>) -> HashMap<String, Arc<Bucket>> {
+    let mut buckets = HashMap::new();
+    for (name, entry) in &catalog.buckets {
+        if entry.spec.storage == Storage::Memory && !held.contains_key(name) {
+            let store = Store::Memory(MemoryStore::new(entry.spec.limit.0));
+            held.insert(name.clone(), Arc::new(Held::new(entry.created_ms, store)));
+        }
+        if let Some(held) = held.get(name) {
+            let bucket = Bucket { name: name.as_str().into(), spec: entry.spec.clone(), held: held.clone() };
+            buckets.insert(name.clone(), Arc::new(bucket));
+        }
+    }
+    buckets
+}
+
+/// Who was down, or not known, and is not any more.
+fn returned(before: &BTreeMap<NodeId, Reach>, after: &BTreeMap<NodeId, Reach>) -> Vec<NodeId> {
+    let was_down = |node: &NodeId| before.get(node).is_none_or(|reach| *reach == Reach::Down);
+    after.iter().filter(|(node, reach)| **reach != Reach::Down && was_down(node)).map(|(node, _)| *node).collect()
+}

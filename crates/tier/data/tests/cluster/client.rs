@@ -1,0 +1,74 @@
+//! A client of raw bytes.
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+
+use crate::world::TOKEN;
+
+const DEADLINE: Duration = Duration::from_secs(10);
+
+pub struct Client(TcpStream);
+
+impl Client {
+    pub async fn connect(address: SocketAddr) -> Self {
+        Self(TcpStream::connect(address).await.unwrap())
+    }
+
+    pub async fn authenticated(address: SocketAddr, bucket: &str) -> Self {
+        let mut client = Self::connect(address).await;
+        client.check(&format!("AUTH {bucket} {TOKEN}\r\n"), "+OK\r\n").await;
+        client
+    }
+
+    pub async fn send(&mut self, bytes: &[u8]) {
+        self.0.write_all(bytes).await.unwrap();
+    }
+
+    /// Reads as many bytes as `expected` has and compares.
+    pub async fn expect(&mut self, expected: &str) {
+        let mut read = vec![0; expected.len()];
+        let mut len = 0;
+        while len < read.len() && read[..len] == expected.as_bytes()[..len] {
+            match tokio::time::timeout(DEADLINE, self.0.read(&mut read[len..])).await.expect("a reply in time").unwrap()
+            {
+                0 => break,
+                more => len += more,
+            }
+        }
+        assert_eq!(String::from_utf8_lossy(&read[..len]), expected);
+    }
+
+    pub async fn check(&mut self, request: &str, reply: &str) {
+        self.send(request.as_bytes()).await;
+        self.expect(reply).await;
+    }
+
+    pub async fn expect_end(&mut self) {
+        let mut rest = Vec::new();
+        tokio::time::timeout(DEADLINE, self.0.read_to_end(&mut rest)).await.expect("the end in time").unwrap();
+        assert_eq!(String::from_utf8_lossy(&rest), "");
+    }
+}
+
+/// A command as an array of bulk strings.
+pub fn array(words: &[&str]) -> String {
+    let args: String = words.iter().map(|word| format!("${}\r\n{word}\r\n", word.len())).collect();
+    format!("*{}\r\n{args}", words.len())
+}
+
+impl Client {
+    /// Reads a line and returns it without its end.
+    pub async fn skip_line(&mut self) -> String {
+        let mut line = Vec::new();
+        loop {
+            let byte = tokio::time::timeout(DEADLINE, self.0.read_u8()).await.expect("a line in time").unwrap();
+            match byte {
+                b'\n' => return String::from_utf8(line).unwrap().trim_end_matches('\r').to_owned(),
+                byte => line.push(byte),
+            }
+        }
+    }
+}

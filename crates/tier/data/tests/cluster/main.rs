@@ -1,0 +1,9 @@
+//! Three data tiers in one process, with stand-ins for the network, gossip and the control log.
+
+mod client;
+mod durability;
+mod failure;
+mod moving;
+mod network;
+mod redis_door;
+mod world;

@@ -1,0 +1,219 @@
+//! A cluster of tiers that a test can start, kill and extend.
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use futures_util::FutureExt;
+use futures_util::future::BoxFuture;
+use ringway_catalog::{Addresses, Bucket, Catalog, Command, JoinToken, NodeInfo, NodeState, Outcome, Secret, Stamped};
+use ringway_data::{Config, DataTier};
+use ringway_manifest::{Bucket as Spec, Storage};
+use ringway_ports::{ControlLog, Kv, ProposeError};
+use ringway_ring::NodeId;
+use ringway_rt::{Tasks, clock};
+use tokio::sync::watch;
+
+use crate::network::Network;
+
+pub const TOKEN: &str = "token-of-the-bucket";
+const DEADLINE: Duration = Duration::from_secs(20);
+
+pub fn node(number: u8) -> NodeId {
+    NodeId::from_bytes([number; 16])
+}
+
+/// One catalog that everybody sees at once.
+pub struct Log(watch::Sender<Arc<Catalog>>);
+
+impl Log {
+    pub fn apply(&self, command: Command) -> Outcome {
+        let mut outcome = None;
+        self.0.send_modify(|catalog| {
+            let mut changed = (**catalog).clone();
+            outcome = Some(changed.apply(Stamped { now_ms: clock::wall_ms(), command }));
+            *catalog = Arc::new(changed);
+        });
+        outcome.unwrap().unwrap()
+    }
+}
+
+impl ControlLog for Log {
+    fn catalog(&self) -> Arc<Catalog> {
+        self.0.borrow().clone()
+    }
+
+    fn watch(&self) -> watch::Receiver<Arc<Catalog>> {
+        self.0.subscribe()
+    }
+
+    fn propose(&self, command: Command) -> BoxFuture<'static, Result<Outcome, ProposeError>> {
+        let outcome = self.apply(command);
+        async move { Ok(outcome) }.boxed()
+    }
+
+    fn leader(&self) -> Option<NodeId> {
+        None
+    }
+}
+
+pub struct Running {
+    pub tier: Arc<DataTier>,
+    pub redis: SocketAddr,
+    tasks: Tasks,
+}
+
+pub struct World {
+    pub log: Arc<Log>,
+    network: Arc<Network>,
+    nodes: BTreeMap<u8, Running>,
+    dir: PathBuf,
+}
+
+impl World {
+    /// Nodes 1 to `count`, with the ring settled.
+    pub async fn new(count: u8) -> Self {
+        let dir = std::env::temp_dir().join(format!("ringway-data-{:016x}", ringway_rt::random::number()));
+        let log = Arc::new(Log(watch::channel(Arc::default()).0));
+        let mut world = Self { log, network: Arc::default(), nodes: BTreeMap::new(), dir };
+        for number in 1..=count {
+            world.join(number);
+            world.settled().await;
+        }
+        world
+    }
+
+    /// Takes a new node in and starts it.
+    pub fn join(&mut self, number: u8) {
+        self.start(number);
+        let info = self.info(number);
+        if number == 1 {
+            self.log.apply(Command::Found { cluster_id: "test".to_owned(), node: info });
+        } else {
+            let (id, secret) = (format!("t{number}"), "secret");
+            self.log.apply(Command::IssueToken(JoinToken::new(id.clone(), secret.as_bytes(), u64::MAX / 2)));
+            self.log.apply(Command::Join { token_id: id, token_secret: Secret::new(secret), node: info });
+        }
+    }
+
+    /// Starts a node, or starts it again: memory is empty then, its directory is as it was.
+    pub fn start(&mut self, number: u8) {
+        self.start_unheard(number);
+        self.gossip();
+    }
+
+    /// The same, but gossip has not told it of the others yet.
+    pub fn start_unheard(&mut self, number: u8) {
+        let listener = ringway_rt::net::listen("redis", "127.0.0.1:0".parse().unwrap(), "--redis", false).unwrap();
+        let redis = listener.local_addr().unwrap();
+        let endpoint = self.network.join(node(number));
+        let tasks = Tasks::new("data");
+        let config = Config { dir: self.dir.join(number.to_string()), redis: Some(listener), clients_max: 100 };
+        let tier = DataTier::new(config, self.log.clone(), endpoint.clone(), endpoint, tasks.clone());
+        tier.start().unwrap();
+        self.nodes.insert(number, Running { tier, redis, tasks });
+    }
+
+    /// Ends a node as SIGKILL would; gossip tells the others a little later, when the test says so.
+    pub async fn kill(&mut self, number: u8) {
+        self.network.cut_off(node(number));
+        let running = self.nodes.remove(&number).unwrap();
+        running.tasks.stop(Duration::from_secs(5)).await;
+        assert_eq!(Arc::strong_count(&running.tier), 1, "something holds on to the tier");
+    }
+
+    /// Everybody hears who is up.
+    pub fn gossip(&self) {
+        let up: Vec<NodeId> = self.nodes.keys().map(|number| node(*number)).collect();
+        self.network.gossip(&up);
+    }
+
+    pub fn at(&self, number: u8) -> &Running {
+        &self.nodes[&number]
+    }
+
+    pub fn kv(&self, number: u8) -> Arc<dyn Kv> {
+        self.nodes[&number].tier.clone()
+    }
+
+    pub fn bucket(&self, name: &str, change: impl FnOnce(&mut Spec)) {
+        let mut spec = Spec::default();
+        change(&mut spec);
+        let bucket = Bucket { name: name.to_owned(), app: None, spec, token: Secret::new(TOKEN), created_ms: 1 };
+        self.log.apply(Command::PutBucket(bucket));
+    }
+
+    pub async fn settled(&self) {
+        let mut catalog = self.log.watch();
+        let settled = catalog.wait_for(|catalog| catalog.moving_from.is_none());
+        tokio::time::timeout(DEADLINE, settled).await.expect("the ring settles").unwrap();
+    }
+
+    /// Waits until a bucket's replicas on these nodes hold the same number of keys and bytes.
+    pub async fn usage_is(&self, bucket: &str, expected: &[(u8, u64)]) {
+        let seen = || -> Vec<(u8, u64)> {
+            let keys = |number: u8| self.kv(number).usage(bucket).map_or(0, |(keys, _)| keys);
+            expected.iter().map(|(number, _)| (*number, keys(*number))).collect()
+        };
+        eventually(|| seen() == expected).await.unwrap_or_else(|()| panic!("{:?} is not {expected:?}", seen()));
+    }
+
+    fn info(&self, number: u8) -> NodeInfo {
+        let peer = SocketAddr::from(([127, 0, 0, number], 7000));
+        let redis = Some(self.at(number).redis);
+        NodeInfo {
+            id: node(number),
+            name: format!("n{number}"),
+            zone: String::new(),
+            capacity: 1,
+            addresses: Addresses { peer, http: None, https: None, redis, admin: peer },
+            joined_ms: 0,
+            state: NodeState::Active,
+        }
+    }
+}
+
+impl Drop for World {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_dir_all(&self.dir);
+    }
+}
+
+/// Waits for a condition.
+pub async fn eventually(mut condition: impl FnMut() -> bool) -> Result<(), ()> {
+    let wait = async {
+        while !condition() {
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    };
+    tokio::time::timeout(DEADLINE, wait).await.map_err(drop)
+}
+
+pub fn disk(spec: &mut Spec) {
+    spec.storage = Storage::Disk;
+}
+
+pub fn key(number: usize) -> Bytes {
+    Bytes::from(format!("key:{number}"))
+}
+
+/// Writes keys through one node after another.
+pub async fn write_keys(world: &World, bucket: &str, through: &[u8], count: usize) {
+    for number in 0..count {
+        let kv = world.kv(through[number % through.len()]);
+        kv.set(bucket, key(number), key(number), None).await.unwrap();
+    }
+}
+
+/// Reads each key through each of the nodes.
+pub async fn assert_all_there(world: &World, bucket: &str, through: &[u8], count: usize) {
+    for number in 0..count {
+        for node in through {
+            let value = world.kv(*node).get(bucket, key(number)).await.unwrap();
+            assert_eq!(value, Some(key(number)), "key {number} through node {node}");
+        }
+    }
+}
