@@ -1,10 +1,10 @@
 //! Core: the head of a script's response (RFC 3875, section 6).
 
-use http::header::{
-    CONNECTION, CONTENT_LENGTH, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue, LOCATION, TE, TRAILER, TRANSFER_ENCODING,
-    UPGRADE,
-};
 use http::StatusCode;
+use http::header::{
+    CONNECTION, CONTENT_LENGTH, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue, LOCATION, TE, TRAILER,
+    TRANSFER_ENCODING, UPGRADE,
+};
 use memchr::memchr;
 use thiserror::Error;
 
@@ -26,7 +26,9 @@ pub enum HeadError {
     TooLong,
     #[error("the script printed {0:?} where a header field is expected")]
     NoField(String),
-    #[error("the script printed an HTTP status line: such (non-parsed-header) scripts are not supported, print `Status: 200 OK`")]
+    #[error(
+        "the script printed an HTTP status line: such (non-parsed-header) scripts are not supported, print `Status: 200 OK`"
+    )]
     StatusLine,
     #[error("the script printed an invalid status {0:?}")]
     Status(String),
@@ -101,7 +103,9 @@ fn finish(status: Option<StatusCode>, headers: HeaderMap) -> Result<ResponseHead
 
 /// Fields about the connection, which is not the script's.
 fn is_the_servers(name: &HeaderName) -> bool {
-    [CONNECTION, TRANSFER_ENCODING, UPGRADE, TRAILER, TE].contains(name) || name == "keep-alive" || name == "proxy-connection"
+    [CONNECTION, TRANSFER_ENCODING, UPGRADE, TRAILER, TE].contains(name)
+        || name == "keep-alive"
+        || name == "proxy-connection"
 }
 
 fn could_be_a_field(start: &[u8]) -> bool {

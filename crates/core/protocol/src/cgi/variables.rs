@@ -2,7 +2,7 @@
 
 use std::net::SocketAddr;
 
-use http::header::{CONTENT_LENGTH, CONTENT_TYPE, HeaderMap, HeaderName, HOST};
+use http::header::{CONTENT_LENGTH, CONTENT_TYPE, HOST, HeaderMap, HeaderName};
 use percent_encoding::percent_decode_str;
 use thiserror::Error;
 
@@ -105,7 +105,8 @@ pub fn script_segment(raw: &str) -> Result<(String, &str), PathError> {
 /// What the client called the server, or else the address it reached.
 fn server_name(script: &Script<'_>) -> (String, String) {
     let own = (script.server.ip().to_canonical().to_string(), script.server.port().to_string());
-    let Some(authority) = script.headers.get(HOST).and_then(|host| host.to_str().ok()?.parse::<http::uri::Authority>().ok())
+    let Some(authority) =
+        script.headers.get(HOST).and_then(|host| host.to_str().ok()?.parse::<http::uri::Authority>().ok())
     else {
         return own;
     };

@@ -140,7 +140,11 @@ fn is_text(headers: &HeaderMap) -> bool {
 
 fn cookies(headers: &HeaderMap) -> Vec<String> {
     let values = headers.get_all(COOKIE).iter().filter_map(|value| value.to_str().ok());
-    values.flat_map(|value| value.split(';')).map(|cookie| cookie.trim().to_owned()).filter(|one| !one.is_empty()).collect()
+    values
+        .flat_map(|value| value.split(';'))
+        .map(|cookie| cookie.trim().to_owned())
+        .filter(|one| !one.is_empty())
+        .collect()
 }
 
 fn headers(headers: &HeaderMap) -> BTreeMap<&str, String> {

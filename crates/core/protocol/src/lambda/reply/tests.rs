@@ -53,7 +53,8 @@ fn what_is_no_response_is_said() {
 
 #[test]
 fn a_streamed_answer_has_its_head_before_eight_zero_bytes() {
-    let answer = Bytes::from_static(b"{\"statusCode\":202,\"headers\":{\"content-type\":\"text/plain\"}}\0\0\0\0\0\0\0\0hello");
+    let answer =
+        Bytes::from_static(b"{\"statusCode\":202,\"headers\":{\"content-type\":\"text/plain\"}}\0\0\0\0\0\0\0\0hello");
     let response = streamed_reply(&answer).unwrap();
     assert_eq!((response.status().as_u16(), response.body().as_ref()), (202, &b"hello"[..]));
     assert!(streamed_reply(&Bytes::from_static(b"{}")).is_err());

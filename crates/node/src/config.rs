@@ -1,0 +1,58 @@
+//! Core: what a node is told when it starts. Plain data; the command line reads file, environment and flags into it.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use ringway_observe::LogFormat;
+
+/// Everything a node can be told.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// For people; unique in the cluster.
+    pub name: String,
+    pub zone: String,
+    /// Relative share of the ring.
+    pub capacity: u32,
+    /// Keys, control log, data, releases: everything the node keeps.
+    pub data_dir: PathBuf,
+    pub listen: Listen,
+    /// How others reach this node, where that differs from `listen` (a wildcard address, say): an IP address.
+    pub advertise: Option<std::net::IpAddr>,
+    pub tls: Option<TlsFiles>,
+    /// Front-end threads; 0 is one per core.
+    pub threads: usize,
+    /// How long a stop may take until what still runs is cut off.
+    pub drain: Duration,
+    pub log_format: LogFormat,
+    /// `tracing` filter: `info`, `warn,ringway_front=debug`.
+    pub log: String,
+    /// Kept small; a node that needs more says so in its metrics.
+    pub wasm_instances_max: u32,
+}
+
+/// Where a node listens. `None` switches a door off. Port 0 takes a free one.
+#[derive(Clone, Debug)]
+pub struct Listen {
+    pub peer: SocketAddr,
+    pub admin: SocketAddr,
+    pub http: Option<SocketAddr>,
+    pub https: Option<SocketAddr>,
+    pub redis: Option<SocketAddr>,
+}
+
+/// A certificate chain and its key as PEM files.
+#[derive(Clone, Debug)]
+pub struct TlsFiles {
+    pub certificate: PathBuf,
+    pub key: PathBuf,
+}
+
+/// How the node comes to its cluster.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Start {
+    /// The one it is in already, or a new cluster of its own.
+    OpenOrFound,
+    /// Joins the cluster of this token. A node that is in a cluster already refuses.
+    Join { token: String },
+}

@@ -1,0 +1,21 @@
+//! One node, wired: the only place that knows every part. Builds them in order, stops them in reverse.
+//!
+//! ```text
+//!   spawner → logs, metrics → data directory → doors → cluster → data → wasm, app → front → control → ready
+//! ```
+
+mod admin_file;
+mod compose;
+mod config;
+mod data_dir;
+mod doors;
+mod error;
+mod ready;
+mod run_node;
+
+pub use admin_file::{ADMIN_FILE, AdminFile};
+pub use config::{Config, Listen, Start, TlsFiles};
+pub use error::Error;
+pub use ready::Ready;
+pub use ringway_observe::LogFormat;
+pub use run_node::run_node;

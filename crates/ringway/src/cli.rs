@@ -1,0 +1,420 @@
+//! What can be typed: commands, flags, examples. Help and completions are made from these definitions.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::{Args, Parser, Subcommand, ValueEnum, ValueHint};
+
+const AFTER_HELP: &str = "\
+Start here:
+  ringway dev examples/shop      one node on this machine, reloads on change
+  ringway node                   a node that others can join
+  ringway token                  what a second machine needs to join
+  ringway deploy                 the app in this directory, to the cluster
+
+Every command has examples: ringway COMMAND --help";
+
+/// A web platform in one binary: point it at an app directory.
+#[derive(Debug, Parser)]
+#[command(name = "ringway", version, about, after_help = AFTER_HELP, max_term_width = 100, disable_help_subcommand = true)]
+pub struct Cli {
+    #[command(flatten)]
+    pub target: TargetArgs,
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// Which node to ask, for the commands that ask one.
+#[derive(Debug, Clone, Args)]
+pub struct TargetArgs {
+    /// Admin address of the node to ask, as http://ADDRESS, or a node's data directory [default: a node under ./.ringway]
+    #[arg(long, global = true, env = "RINGWAY_ADMIN", value_name = "URL|DIR", hide_env_values = true)]
+    pub admin: Option<String>,
+    /// Admin token, if --admin is a URL [default: read from the node's data directory]
+    #[arg(long, global = true, env = "RINGWAY_ADMIN_TOKEN", value_name = "TOKEN", hide_env_values = true)]
+    pub admin_token: Option<String>,
+    /// Print JSON for scripts instead of text for people
+    #[arg(long, global = true)]
+    pub json: bool,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Run the app in a directory on one node, reload it on change, show its logs
+    #[command(after_help = "Examples:\n  ringway dev\n  ringway dev examples/shop\n  ringway dev site --http 127.0.0.1:3000")]
+    Dev(DevArgs),
+    /// Start a node: opens its data directory, or founds a new cluster of one
+    #[command(after_help = NODE_EXAMPLES)]
+    Node(NodeArgs),
+    /// Make a token that lets one more node join
+    #[command(after_help = "Examples:\n  ringway token\n  ringway token --ttl 10m\n  ssh other ringway join $(ringway token --quiet)")]
+    Token(TokenArgs),
+    /// Join the cluster of a token and start the node (later: `ringway node`)
+    #[command(after_help = "Examples:\n  ringway join rw1.AbC... --name n2 --bind 127.0.0.2\n\nThe token comes from `ringway token` on a node of the cluster; each admits one node.")]
+    Join(JoinArgs),
+    /// Hand the node's data to the others, then take it out of the cluster
+    #[command(after_help = "Examples:\n  ringway leave\n  ringway --admin .ringway/n3 leave")]
+    Leave(LeaveArgs),
+    /// Write a starter ringway.toml
+    #[command(after_help = "Examples:\n  ringway init\n  ringway init mysite")]
+    Init(DirArgs),
+    /// Show what a deploy would change, and change nothing
+    #[command(after_help = "Examples:\n  ringway plan\n  ringway plan examples/shop --json")]
+    Plan(DirArgs),
+    /// Deploy the app in a directory
+    #[command(after_help = "Examples:\n  ringway deploy\n  ringway deploy examples/shop\n  ringway deploy --no-build")]
+    Deploy(DeployArgs),
+    /// Go back to an earlier release of an app
+    #[command(after_help = "Examples:\n  ringway rollback shop\n  ringway rollback shop --to 3")]
+    Rollback(RollbackArgs),
+    /// Take an app and its buckets away
+    #[command(after_help = "Examples:\n  ringway remove shop --yes")]
+    Remove(RemoveArgs),
+    /// List the instances on all nodes
+    #[command(after_help = "Examples:\n  ringway ps\n  ringway ps shop\n  ringway ps --json")]
+    Ps(AppFilter),
+    /// Show what an app's instances wrote
+    #[command(after_help = "Examples:\n  ringway logs shop\n  ringway logs -f shop\n  ringway logs shop --lines 500")]
+    Logs(LogsArgs),
+    /// Show the cluster, its nodes and its apps
+    #[command(after_help = "Examples:\n  ringway status\n  ringway status --json")]
+    Status,
+    /// Print the address of the console or of an app, and open it in a browser if there is one
+    #[command(after_help = "Examples:\n  ringway open\n  ringway open shop\n  ringway open --print")]
+    Open(OpenArgs),
+    /// Print a line to try for each tier of an app: pages, services, functions, buckets
+    #[command(after_help = "Examples:\n  ringway tour shop")]
+    Tour(TourArgs),
+    /// Draw the ring: nodes, arcs, load
+    #[command(after_help = "Examples:\n  ringway ring\n  ringway ring --json\n  ringway ring lookup cart:42 --bucket shop.cart")]
+    Ring(RingArgs),
+    /// Read and write keys of a bucket
+    #[command(after_help = "Examples:\n  ringway kv set shop.cart hello world --ttl 1h\n  ringway kv get shop.cart hello\n  ringway kv keys shop.cart --match 'cart:*'\n  ringway kv del shop.cart hello", subcommand_required = true)]
+    Kv(KvArgs),
+    /// Make, list and delete buckets
+    #[command(after_help = "Examples:\n  ringway bucket create sessions --limit 256MB --ttl 7d\n  ringway bucket ls\n  ringway bucket rm sessions --yes")]
+    Bucket(BucketArgs),
+    /// Print shell completions
+    #[command(after_help = "Examples:\n  ringway completions bash > /etc/bash_completion.d/ringway\n  ringway completions zsh > ~/.zfunc/_ringway")]
+    Completions { shell: clap_complete::Shell },
+}
+
+const NODE_EXAMPLES: &str = "\
+Examples:
+  ringway node
+  ringway node --name n2 --bind 127.0.0.2 --data .ringway/n2
+  ringway node --config /etc/ringway/node.toml
+
+Settings come from the file, then the environment (RINGWAY_NAME, RINGWAY_HTTP, ...), then flags; later ones win.";
+
+/// Settings of a node; each can also stand in the configuration file under its long name.
+#[derive(Debug, Clone, Default, Args)]
+pub struct NodeArgs {
+    /// Configuration file (TOML)
+    #[arg(long, env = "RINGWAY_CONFIG", value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub config: Option<PathBuf>,
+    /// Name of the node, for people [default: the host's name]
+    #[arg(long, env = "RINGWAY_NAME")]
+    pub name: Option<String>,
+    /// Where it keeps everything [default: ./.ringway/NAME]
+    #[arg(long, env = "RINGWAY_DATA", value_name = "DIR", value_hint = ValueHint::DirPath)]
+    pub data: Option<PathBuf>,
+    /// Address for everything that has none of its own [default: 127.0.0.1]
+    #[arg(long, env = "RINGWAY_BIND", value_name = "IP")]
+    pub bind: Option<std::net::IpAddr>,
+    /// Address under which the others reach this node, if --bind is a wildcard
+    #[arg(long, env = "RINGWAY_ADVERTISE", value_name = "IP")]
+    pub advertise: Option<std::net::IpAddr>,
+    /// Front end, plain HTTP: ADDRESS:PORT, a port, or off [default: 8080]
+    #[arg(long, env = "RINGWAY_HTTP", value_name = "ADDRESS")]
+    pub http: Option<Door>,
+    /// Front end, HTTPS [default: 8443]
+    #[arg(long, env = "RINGWAY_HTTPS", value_name = "ADDRESS")]
+    pub https: Option<Door>,
+    /// Certificate chain for HTTPS (PEM) [default: a self-signed one]
+    #[arg(long, env = "RINGWAY_TLS_CERT", value_name = "FILE", requires = "tls_key")]
+    pub tls_cert: Option<PathBuf>,
+    /// Its private key (PEM)
+    #[arg(long, env = "RINGWAY_TLS_KEY", value_name = "FILE", requires = "tls_cert")]
+    pub tls_key: Option<PathBuf>,
+    /// Redis protocol [default: 7379]
+    #[arg(long, env = "RINGWAY_REDIS", value_name = "ADDRESS")]
+    pub redis: Option<Door>,
+    /// Console and admin API [default: 7400]
+    #[arg(long = "admin-listen", env = "RINGWAY_ADMIN_LISTEN", value_name = "ADDRESS")]
+    pub admin_listen: Option<Door>,
+    /// Node to node [default: 7401]
+    #[arg(long, env = "RINGWAY_PEER", value_name = "ADDRESS")]
+    pub peer: Option<Door>,
+    /// Zone (rack, data centre); replicas are spread over zones
+    #[arg(long, env = "RINGWAY_ZONE")]
+    pub zone: Option<String>,
+    /// Share of the ring relative to other nodes [default: 1]
+    #[arg(long, env = "RINGWAY_CAPACITY", value_parser = clap::value_parser!(u32).range(1..=1000))]
+    pub capacity: Option<u32>,
+    /// Front-end threads [default: one per core]
+    #[arg(long, env = "RINGWAY_THREADS")]
+    pub threads: Option<usize>,
+    /// How long a stop may take [default: 10s]
+    #[arg(long, env = "RINGWAY_DRAIN", value_parser = duration)]
+    pub drain: Option<Duration>,
+    /// What to log: a level, or a filter like warn,ringway_front=debug [default: info]
+    #[arg(long, env = "RINGWAY_LOG")]
+    pub log: Option<String>,
+    /// How to log
+    #[arg(long, env = "RINGWAY_LOG_FORMAT", value_enum)]
+    pub log_format: Option<LogFormatArg>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum LogFormatArg {
+    Text,
+    Json,
+}
+
+/// `off`, a port, or a whole address.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Door {
+    Off,
+    Port(u16),
+    At(SocketAddr),
+}
+
+impl std::str::FromStr for Door {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        if text == "off" {
+            return Ok(Self::Off);
+        }
+        let port = text.strip_prefix(':').unwrap_or(text).parse().map(Self::Port);
+        port.or_else(|_| text.parse().map(Self::At))
+            .map_err(|_| format!("`{text}` is no address: write off, a port like 8080, or an address like 127.0.0.1:8080"))
+    }
+}
+
+#[derive(Debug, Args)]
+pub struct DevArgs {
+    /// App directory
+    #[arg(default_value = ".", value_hint = ValueHint::DirPath)]
+    pub dir: PathBuf,
+    #[command(flatten)]
+    pub node: NodeArgs,
+}
+
+#[derive(Debug, Args)]
+pub struct JoinArgs {
+    /// What `ringway token` printed
+    pub token: String,
+    #[command(flatten)]
+    pub node: NodeArgs,
+}
+
+#[derive(Debug, Args)]
+pub struct TokenArgs {
+    /// How long it is good for
+    #[arg(long, default_value = "1h", value_parser = duration)]
+    pub ttl: Duration,
+    /// Print the token alone
+    #[arg(long, short)]
+    pub quiet: bool,
+}
+
+#[derive(Debug, Args)]
+pub struct LeaveArgs {
+    /// Do not wait until the data has moved
+    #[arg(long)]
+    pub no_wait: bool,
+}
+
+#[derive(Debug, Args)]
+pub struct DirArgs {
+    /// App directory
+    #[arg(default_value = ".", value_hint = ValueHint::DirPath)]
+    pub dir: PathBuf,
+}
+
+#[derive(Debug, Args)]
+pub struct DeployArgs {
+    /// App directory
+    #[arg(default_value = ".", value_hint = ValueHint::DirPath)]
+    pub dir: PathBuf,
+    /// Do not run the manifest's build commands
+    #[arg(long)]
+    pub no_build: bool,
+    /// Do not wait until the release is healthy
+    #[arg(long)]
+    pub no_wait: bool,
+    /// How long to wait for that
+    #[arg(long, default_value = "60s", value_parser = duration)]
+    pub timeout: Duration,
+}
+
+#[derive(Debug, Args)]
+pub struct RollbackArgs {
+    pub app: String,
+    /// Release number [default: the one before the current]
+    #[arg(long)]
+    pub to: Option<u64>,
+}
+
+#[derive(Debug, Args)]
+pub struct RemoveArgs {
+    pub app: String,
+    /// Yes, its buckets and their data as well
+    #[arg(long)]
+    pub yes: bool,
+}
+
+#[derive(Debug, Args)]
+pub struct AppFilter {
+    /// Only this app
+    pub app: Option<String>,
+}
+
+#[derive(Debug, Args)]
+pub struct LogsArgs {
+    pub app: String,
+    /// Go on showing new lines
+    #[arg(long, short)]
+    pub follow: bool,
+    /// How many of the latest lines
+    #[arg(long, short = 'n', default_value_t = 100)]
+    pub lines: usize,
+}
+
+#[derive(Debug, Args)]
+pub struct OpenArgs {
+    /// An app [default: the console]
+    pub app: Option<String>,
+    /// Only print the address
+    #[arg(long)]
+    pub print: bool,
+}
+
+#[derive(Debug, Args)]
+pub struct TourArgs {
+    pub app: String,
+}
+
+#[derive(Debug, Args)]
+pub struct RingArgs {
+    #[command(subcommand)]
+    pub command: Option<RingCommand>,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum RingCommand {
+    /// Walk from this node to the owner of a key
+    Lookup {
+        key: String,
+        /// A bucket, for its replica count
+        #[arg(long)]
+        bucket: Option<String>,
+    },
+}
+
+#[derive(Debug, Args)]
+pub struct KvArgs {
+    #[command(subcommand)]
+    pub command: KvCommand,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum KvCommand {
+    /// Print the value of a key
+    Get { bucket: String, key: String },
+    /// Set a key; without a value, from standard input
+    Set {
+        bucket: String,
+        key: String,
+        value: Option<String>,
+        /// Forget it after this long
+        #[arg(long, value_parser = duration)]
+        ttl: Option<Duration>,
+    },
+    /// Delete keys
+    Del {
+        bucket: String,
+        #[arg(required = true)]
+        keys: Vec<String>,
+    },
+    /// List keys
+    Keys {
+        bucket: String,
+        /// Only keys like this: * is any text, ? one character
+        #[arg(long = "match", value_name = "PATTERN")]
+        pattern: Option<String>,
+        /// At most this many
+        #[arg(long, default_value_t = 1000)]
+        limit: usize,
+    },
+}
+
+#[derive(Debug, Args)]
+pub struct BucketArgs {
+    #[command(subcommand)]
+    pub command: BucketCommand,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum BucketCommand {
+    /// Make a bucket
+    Create {
+        name: String,
+        /// Copies of each key, 1 to 3
+        #[arg(long, default_value_t = 3, value_parser = clap::value_parser!(u8).range(1..=3))]
+        replicas: u8,
+        /// memory or disk
+        #[arg(long, default_value = "memory")]
+        storage: String,
+        /// Most bytes per node
+        #[arg(long, default_value = "64MB")]
+        limit: String,
+        /// Forget keys after this long, unless they say otherwise
+        #[arg(long, value_parser = duration)]
+        ttl: Option<Duration>,
+    },
+    /// List buckets with their sizes
+    Ls,
+    /// Delete a bucket and what is in it
+    Rm {
+        name: String,
+        /// Yes, the data as well
+        #[arg(long)]
+        yes: bool,
+    },
+}
+
+fn duration(text: &str) -> Result<Duration, String> {
+    ringway_manifest::parse_duration(text).map_err(|error| error.to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory as _;
+
+    use super::*;
+
+    #[test]
+    fn the_definitions_are_consistent() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn every_command_shows_examples() {
+        for command in Cli::command().get_subcommands().filter(|command| command.get_name() != "status") {
+            let help = command.get_after_help().map(ToString::to_string).unwrap_or_default();
+            assert!(help.contains("ringway "), "{} has no example", command.get_name());
+        }
+    }
+
+    #[test]
+    fn a_door_is_off_a_port_or_an_address() {
+        assert_eq!("off".parse(), Ok(Door::Off));
+        assert_eq!(":80".parse(), Ok(Door::Port(80)));
+        assert_eq!("127.0.0.1:80".parse(), Ok(Door::At("127.0.0.1:80".parse().unwrap())));
+        assert!("localhost:80".parse::<Door>().unwrap_err().contains("127.0.0.1:8080"));
+    }
+}
