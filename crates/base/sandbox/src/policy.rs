@@ -66,7 +66,8 @@ impl Policy {
 fn beside(dir: &Path, private: &[PathBuf], readable: &mut Vec<PathBuf>) -> io::Result<()> {
     for (count, entry) in std::fs::read_dir(dir)?.enumerate() {
         if count == SIBLINGS_MAX {
-            let why = format!("{} has more than {SIBLINGS_MAX} entries: keep the data directory elsewhere", dir.display());
+            let why =
+                format!("{} has more than {SIBLINGS_MAX} entries: keep the data directory elsewhere", dir.display());
             return Err(io::Error::other(why));
         }
         let entry = entry?;

@@ -34,7 +34,15 @@ pub fn spawner_main() -> io::Result<()> {
     spawner.tell(&Event::Ready { landlock_version: landlock_version() })?;
     let ended = spawner.serve(&dying);
     spawner.kill_all();
-    ended
+    match ended {
+        Err(error) if is_farewell(&error) => Ok(()),
+        ended => ended,
+    }
+}
+
+/// The node may go while it is being told something.
+fn is_farewell(error: &io::Error) -> bool {
+    matches!(error.kind(), io::ErrorKind::BrokenPipe | io::ErrorKind::ConnectionReset)
 }
 
 struct SpawnerProcess {
@@ -75,7 +83,9 @@ impl SpawnerProcess {
                 };
                 self.tell(&event)?;
             }
-            Request::Launch(what) => self.tell(&Event::Failed { id: what.id, why: "no standard streams".to_owned() })?,
+            Request::Launch(what) => {
+                self.tell(&Event::Failed { id: what.id, why: "no standard streams".to_owned() })?
+            }
             Request::Signal { id, signal } => self.signal(id, signal),
         }
         Ok(true)

@@ -14,7 +14,10 @@ pub const DESCRIPTORS: usize = 3;
 pub enum Request {
     Launch(Launch),
     /// To the whole group. Unknown ids have exited already.
-    Signal { id: u64, signal: i32 },
+    Signal {
+        id: u64,
+        signal: i32,
+    },
 }
 
 #[derive(Debug, Serialize, Deserialize)]
@@ -31,8 +34,23 @@ pub struct Launch {
 #[derive(Debug, Serialize, Deserialize)]
 pub enum Event {
     /// The first. 0: the kernel has no Landlock.
-    Ready { landlock_version: i32 },
-    Started { id: u64, pid: i32 },
-    Failed { id: u64, why: String },
-    Exited { id: u64, code: Option<i32>, signal: Option<i32>, user_us: u64, system_us: u64, memory_peak: u64 },
+    Ready {
+        landlock_version: i32,
+    },
+    Started {
+        id: u64,
+        pid: i32,
+    },
+    Failed {
+        id: u64,
+        why: String,
+    },
+    Exited {
+        id: u64,
+        code: Option<i32>,
+        signal: Option<i32>,
+        user_us: u64,
+        system_us: u64,
+        memory_peak: u64,
+    },
 }

@@ -1,5 +1,7 @@
 //! Real processes behind a real spawner.
 
+#![allow(clippy::unwrap_used, reason = "a test may panic")]
+
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -68,7 +70,8 @@ fn temp_dir() -> PathBuf {
 #[tokio::test]
 async fn a_process_gets_its_input_environment_and_directory_and_nothing_else() {
     let spawner = spawner().await;
-    let mut command = shell("read line; echo \"$line $GREETING\"; pwd; env | sort; echo oops >&2; ls /proc/self/fd | wc -l; exit 3");
+    let mut command =
+        shell("read line; echo \"$line $GREETING\"; pwd; env | sort; echo oops >&2; ls /proc/self/fd | wc -l; exit 3");
     command.env.push(("GREETING".to_owned(), b"world".to_vec()));
     command.cwd = PathBuf::from("/usr");
     command.input = Input::Pipe;

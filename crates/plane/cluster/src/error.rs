@@ -26,6 +26,9 @@ pub enum Error {
     /// The cluster understood and said no; the text is for the user.
     #[error("{0}")]
     Refused(String),
+    /// This node's own proposal was not agreed on.
+    #[error(transparent)]
+    Propose(#[from] ProposeError),
     /// The answer did not arrive: joining again with the same token and data directory is safe.
     #[error("the connection to {address} broke while joining ({why}): try again with the same token")]
     JoinBroken { address: SocketAddr, why: String },
@@ -40,11 +43,6 @@ pub enum Error {
     Internal(String),
 }
 
-impl From<ProposeError> for Error {
-    fn from(error: ProposeError) -> Self {
-        Self::Refused(error.to_string())
-    }
-}
 
 impl From<Refusal> for Error {
     fn from(refusal: Refusal) -> Self {
