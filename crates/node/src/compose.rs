@@ -41,7 +41,8 @@ pub struct Node {
 impl Node {
     pub async fn build(config: &Config, start: Start, data_dir: &DataDir) -> Result<Self, Error> {
         let program = Path::new("/proc/self/exe");
-        let spawner = Spawner::start(program, [SPAWNER_ARGUMENT]).await.map_err(|fault| Error::part("the spawner")(&fault))?;
+        let spawner =
+            Spawner::start(program, [SPAWNER_ARGUMENT]).await.map_err(|fault| Error::part("the spawner")(&fault))?;
         let metrics = Metrics::install();
         let doors = Doors::open(&config.listen)?;
         let addresses = doors.addresses(config.advertise)?;
@@ -77,8 +78,17 @@ impl Node {
         app.start();
         front.start()?;
         control.serve(admin).map_err(Error::Socket)?;
-        admin_file.write(data_dir.path()).map_err(|source| Error::DataDir { path: data_dir.path().to_owned(), source })?;
-        let ready = Ready { name: config.name.clone(), version: VERSION, cluster_id, addresses, isolation: spawner.isolation(), admin: admin_file };
+        admin_file
+            .write(data_dir.path())
+            .map_err(|source| Error::DataDir { path: data_dir.path().to_owned(), source })?;
+        let ready = Ready {
+            name: config.name.clone(),
+            version: VERSION,
+            cluster_id,
+            addresses,
+            isolation: spawner.isolation(),
+            admin: admin_file,
+        };
         Ok(Self { ready, cluster, spawner, data_tasks, app, front, control, observe })
     }
 
@@ -96,10 +106,21 @@ impl Node {
     }
 }
 
-async fn open_cluster(config: &Config, start: Start, data_dir: &DataDir, listener: std::net::TcpListener, addresses: &Addresses) -> Result<Cluster, Error> {
+async fn open_cluster(
+    config: &Config,
+    start: Start,
+    data_dir: &DataDir,
+    listener: std::net::TcpListener,
+    addresses: &Addresses,
+) -> Result<Cluster, Error> {
     let path = data_dir.path();
     let settings = ringway_cluster::Config { data_dir: path.to_owned(), listener, clock: WallClock::default() };
-    let wish = NodeWish { name: config.name.clone(), zone: config.zone.clone(), capacity: config.capacity, addresses: addresses.clone() };
+    let wish = NodeWish {
+        name: config.name.clone(),
+        zone: config.zone.clone(),
+        capacity: config.capacity,
+        addresses: addresses.clone(),
+    };
     let cluster = match (start, Cluster::exists(path)) {
         (Start::OpenOrFound, true) => Cluster::open(settings, addresses.clone()).await?,
         (Start::OpenOrFound, false) => Cluster::found(settings, wish).await?,
@@ -112,12 +133,19 @@ async fn open_cluster(config: &Config, start: Start, data_dir: &DataDir, listene
 fn start_tracer(config: &Config, cluster: &Cluster, tasks: &Tasks) -> Result<Arc<Tracer>, Error> {
     let part = Error::part("the trace exporter");
     let otlp = OtlpConfig::from_env(|name| std::env::var(name).ok()).map_err(|fault| part(&fault))?;
-    let identity = Identity { node_id: cluster.own_id().to_string(), node_name: config.name.clone(), version: VERSION.to_owned() };
+    let identity =
+        Identity { node_id: cluster.own_id().to_string(), node_name: config.name.clone(), version: VERSION.to_owned() };
     Tracer::start(&otlp, &identity, tasks).map_err(|fault| part(&fault))
 }
 
-fn open_data(cluster: &Cluster, data_dir: &DataDir, redis: Option<std::net::TcpListener>, tasks: Tasks) -> Arc<DataTier> {
-    let settings = ringway_data::Config { dir: data_dir.join("buckets"), redis, clients_max: ringway_data::config::CLIENTS_MAX };
+fn open_data(
+    cluster: &Cluster,
+    data_dir: &DataDir,
+    redis: Option<std::net::TcpListener>,
+    tasks: Tasks,
+) -> Arc<DataTier> {
+    let settings =
+        ringway_data::Config { dir: data_dir.join("buckets"), redis, clients_max: ringway_data::config::CLIENTS_MAX };
     DataTier::new(settings, cluster.control_log.clone(), cluster.peers.clone(), cluster.membership.clone(), tasks)
 }
 
@@ -130,7 +158,10 @@ fn open_app(
     tracer: Arc<Tracer>,
 ) -> Result<Arc<AppTier>, Error> {
     let part = Error::part("the app tier");
-    let wasm = ringway_wasm::Config { instances_max: config.wasm_instances_max, ..ringway_wasm::Config::new(data_dir.join("compiled")) };
+    let wasm = ringway_wasm::Config {
+        instances_max: config.wasm_instances_max,
+        ..ringway_wasm::Config::new(data_dir.join("compiled"))
+    };
     let variable = |name: &str| std::env::var(name).ok();
     let settings = ringway_app::Config {
         data_dir: data_dir.path().to_owned(),
@@ -164,7 +195,14 @@ fn open_front(
         Some(files) => TlsConfig::Files { certificate: files.certificate.clone(), key: files.key.clone() },
         None => TlsConfig::SelfSigned { dir: data_dir.join("tls") },
     };
-    let settings = ringway_front::Config { http, https, tls, threads: config.threads, limits: Limits::default(), trusted_proxies: Vec::new() };
+    let settings = ringway_front::Config {
+        http,
+        https,
+        tls,
+        threads: config.threads,
+        limits: Limits::default(),
+        trusted_proxies: Vec::new(),
+    };
     let deps = ringway_front::Deps {
         invoke: app,
         peers: cluster.peers.clone(),
@@ -186,7 +224,13 @@ fn control_config(admin: &AdminFile, data_dir: &DataDir) -> ringway_control::Con
     }
 }
 
-fn control_deps(cluster: &Arc<Cluster>, data: Arc<DataTier>, app: Arc<AppTier>, metrics: Metrics, rate: RequestRate) -> ringway_control::Deps {
+fn control_deps(
+    cluster: &Arc<Cluster>,
+    data: Arc<DataTier>,
+    app: Arc<AppTier>,
+    metrics: Metrics,
+    rate: RequestRate,
+) -> ringway_control::Deps {
     let (issuer, leaver, progress) = (cluster.clone(), cluster.clone(), data.clone());
     ringway_control::Deps {
         control_log: cluster.control_log.clone(),
@@ -203,7 +247,11 @@ fn control_deps(cluster: &Arc<Cluster>, data: Arc<DataTier>, app: Arc<AppTier>, 
             let cluster = leaver.clone();
             async move { cluster.leave().await.map_err(proposal) }.boxed()
         }),
-        transfer_progress: Arc::new(move || progress.transfer_progress().map(|progress| (progress.partitions_done as u64, progress.partitions_total as u64))),
+        transfer_progress: Arc::new(move || {
+            progress
+                .transfer_progress()
+                .map(|progress| (progress.partitions_done as u64, progress.partitions_total as u64))
+        }),
     }
 }
 

@@ -23,7 +23,13 @@ impl DataDir {
         let fault = |source: io::Error| Error::DataDir { path: path.to_owned(), source };
         files::create_private_dir(path).map_err(fault)?;
         let path = path.canonicalize().map_err(fault)?;
-        let file = OpenOptions::new().write(true).create(true).truncate(false).mode(files::PRIVATE).open(path.join(LOCK_FILE)).map_err(fault)?;
+        let file = OpenOptions::new()
+            .write(true)
+            .create(true)
+            .truncate(false)
+            .mode(files::PRIVATE)
+            .open(path.join(LOCK_FILE))
+            .map_err(fault)?;
         match Flock::lock(file, FlockArg::LockExclusiveNonblock) {
             Ok(lock) => Ok(Self { path, _lock: lock }),
             Err((_, nix::errno::Errno::EWOULDBLOCK)) => Err(Error::DataDirInUse { path }),

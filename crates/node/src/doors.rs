@@ -31,7 +31,9 @@ impl Doors {
         let https = take("the front end (TLS)", wanted.https, "--https");
         let address = |listener: Option<TcpListener>| listener.and_then(|listener| listener.local_addr().ok());
         match (peer, admin, faults) {
-            (Some(peer), Some(admin), faults) if faults.is_empty() => Ok(Self { peer, admin, redis, http: address(http), https: address(https) }),
+            (Some(peer), Some(admin), faults) if faults.is_empty() => {
+                Ok(Self { peer, admin, redis, http: address(http), https: address(https) })
+            }
             (_, _, faults) => Err(Error::Doors(faults)),
         }
     }

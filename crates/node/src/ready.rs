@@ -24,7 +24,9 @@ impl Ready {
     /// A few lines for a person: where everything is.
     pub fn banner(&self) -> String {
         let mut text = format!("ringway {} node {} in cluster {}\n", self.version, self.name, self.cluster_id);
-        let mut line = |what: &str, address: Option<String>| text += &format!("  {what:8} {}\n", address.unwrap_or_else(|| "off".to_owned()));
+        let mut line = |what: &str, address: Option<String>| {
+            text += &format!("  {what:8} {}\n", address.unwrap_or_else(|| "off".to_owned()))
+        };
         line("http", self.addresses.http.map(|address| format!("http://{address}")));
         line("https", self.addresses.https.map(|address| format!("https://{address}")));
         line("redis", self.addresses.redis.map(|address| format!("redis://{address}")));

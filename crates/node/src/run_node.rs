@@ -20,7 +20,8 @@ const KEPT_FOR_THE_CLUSTER: &[&str] = &["buckets", "blobs", "releases", "apps"];
 
 /// Runs a node until SIGTERM, SIGINT or its leaving the cluster. Calls `on_ready` once it serves.
 pub fn run_node(config: Config, start: Start, on_ready: impl FnOnce(Ready)) -> Result<(), Error> {
-    init_logs(&LogConfig { format: config.log_format, filter: config.log.clone() }).map_err(|fault| Error::part("the log")(&fault))?;
+    init_logs(&LogConfig { format: config.log_format, filter: config.log.clone() })
+        .map_err(|fault| Error::part("the log")(&fault))?;
     log_panics();
     let data_dir = DataDir::open(&config.data_dir)?;
     let runtime = Builder::new_multi_thread()

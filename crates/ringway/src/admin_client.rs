@@ -131,7 +131,9 @@ impl AdminClient {
             request = request.header(*name, *value);
         }
         let exchange = self.round_trip(request.body(body)?);
-        tokio::time::timeout(within, exchange).await.map_err(|_| anyhow!("node at {} did not answer within {within:?}", self.url))?
+        tokio::time::timeout(within, exchange)
+            .await
+            .map_err(|_| anyhow!("node at {} did not answer within {within:?}", self.url))?
     }
 
     async fn round_trip(&self, request: Request<Body>) -> Result<Response<Incoming>> {
@@ -186,7 +188,8 @@ async fn checked(response: Response<Incoming>) -> Result<Response<Incoming>> {
 async fn failure(response: Response<Incoming>) -> Failure {
     let status = response.status();
     let bytes = response.into_body().collect().await.map(|body| body.to_bytes()).unwrap_or_default();
-    serde_json::from_slice(&bytes).unwrap_or_else(|_| Failure { error: format!("the node answered {status}"), ..Failure::default() })
+    serde_json::from_slice(&bytes)
+        .unwrap_or_else(|_| Failure { error: format!("the node answered {status}"), ..Failure::default() })
 }
 
 fn explain(failure: Failure) -> anyhow::Error {

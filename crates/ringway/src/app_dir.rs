@@ -67,7 +67,11 @@ impl AppDir {
         }
         let path = std::env::temp_dir().join(format!("ringway-{:016x}.tar.zst", ringway_rt::random::number()));
         let mut package = Package { path, len: 0 };
-        let file = fs::OpenOptions::new().write(true).create_new(true).open(&package.path).with_context(|| format!("cannot write {}", package.path.display()))?;
+        let file = fs::OpenOptions::new()
+            .write(true)
+            .create_new(true)
+            .open(&package.path)
+            .with_context(|| format!("cannot write {}", package.path.display()))?;
         fs::set_permissions(&package.path, fs::Permissions::from_mode(0o600))?;
         contents.pack(&file, |_| {})?;
         package.len = file.metadata()?.len();

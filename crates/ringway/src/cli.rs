@@ -42,16 +42,22 @@ pub struct TargetArgs {
 #[derive(Debug, Subcommand)]
 pub enum Command {
     /// Run the app in a directory on one node, reload it on change, show its logs
-    #[command(after_help = "Examples:\n  ringway dev\n  ringway dev examples/shop\n  ringway dev site --http 127.0.0.1:3000")]
+    #[command(
+        after_help = "Examples:\n  ringway dev\n  ringway dev examples/shop\n  ringway dev site --http 127.0.0.1:3000"
+    )]
     Dev(DevArgs),
     /// Start a node: opens its data directory, or founds a new cluster of one
     #[command(after_help = NODE_EXAMPLES)]
     Node(NodeArgs),
     /// Make a token that lets one more node join
-    #[command(after_help = "Examples:\n  ringway token\n  ringway token --ttl 10m\n  ssh other ringway join $(ringway token --quiet)")]
+    #[command(
+        after_help = "Examples:\n  ringway token\n  ringway token --ttl 10m\n  ssh other ringway join $(ringway token --quiet)"
+    )]
     Token(TokenArgs),
     /// Join the cluster of a token and start the node (later: `ringway node`)
-    #[command(after_help = "Examples:\n  ringway join rw1.AbC... --name n2 --bind 127.0.0.2\n\nThe token comes from `ringway token` on a node of the cluster; each admits one node.")]
+    #[command(
+        after_help = "Examples:\n  ringway join rw1.AbC... --name n2 --bind 127.0.0.2\n\nThe token comes from `ringway token` on a node of the cluster; each admits one node."
+    )]
     Join(JoinArgs),
     /// Hand the node's data to the others, then take it out of the cluster
     #[command(after_help = "Examples:\n  ringway leave\n  ringway --admin .ringway/n3 leave")]
@@ -87,16 +93,25 @@ pub enum Command {
     #[command(after_help = "Examples:\n  ringway tour shop")]
     Tour(TourArgs),
     /// Draw the ring: nodes, arcs, load
-    #[command(after_help = "Examples:\n  ringway ring\n  ringway ring --json\n  ringway ring lookup cart:42 --bucket shop.cart")]
+    #[command(
+        after_help = "Examples:\n  ringway ring\n  ringway ring --json\n  ringway ring lookup cart:42 --bucket shop.cart"
+    )]
     Ring(RingArgs),
     /// Read and write keys of a bucket
-    #[command(after_help = "Examples:\n  ringway kv set shop.cart hello world --ttl 1h\n  ringway kv get shop.cart hello\n  ringway kv keys shop.cart --match 'cart:*'\n  ringway kv del shop.cart hello", subcommand_required = true)]
+    #[command(
+        after_help = "Examples:\n  ringway kv set shop.cart hello world --ttl 1h\n  ringway kv get shop.cart hello\n  ringway kv keys shop.cart --match 'cart:*'\n  ringway kv del shop.cart hello",
+        subcommand_required = true
+    )]
     Kv(KvArgs),
     /// Make, list and delete buckets
-    #[command(after_help = "Examples:\n  ringway bucket create sessions --limit 256MB --ttl 7d\n  ringway bucket ls\n  ringway bucket rm sessions --yes")]
+    #[command(
+        after_help = "Examples:\n  ringway bucket create sessions --limit 256MB --ttl 7d\n  ringway bucket ls\n  ringway bucket rm sessions --yes"
+    )]
     Bucket(BucketArgs),
     /// Print shell completions
-    #[command(after_help = "Examples:\n  ringway completions bash > /etc/bash_completion.d/ringway\n  ringway completions zsh > ~/.zfunc/_ringway")]
+    #[command(
+        after_help = "Examples:\n  ringway completions bash > /etc/bash_completion.d/ringway\n  ringway completions zsh > ~/.zfunc/_ringway"
+    )]
     Completions { shell: clap_complete::Shell },
 }
 
@@ -189,8 +204,9 @@ impl std::str::FromStr for Door {
             return Ok(Self::Off);
         }
         let port = text.strip_prefix(':').unwrap_or(text).parse().map(Self::Port);
-        port.or_else(|_| text.parse().map(Self::At))
-            .map_err(|_| format!("`{text}` is no address: write off, a port like 8080, or an address like 127.0.0.1:8080"))
+        port.or_else(|_| text.parse().map(Self::At)).map_err(|_| {
+            format!("`{text}` is no address: write off, a port like 8080, or an address like 127.0.0.1:8080")
+        })
     }
 }
 

@@ -13,7 +13,10 @@ use crate::cli::TargetArgs;
 pub async fn find_node(target: &TargetArgs) -> Result<AdminClient> {
     match &target.admin {
         Some(url) if url.starts_with("http://") => {
-            let token = target.admin_token.clone().context("--admin with a URL needs the node's token: --admin-token, or RINGWAY_ADMIN_TOKEN")?;
+            let token = target
+                .admin_token
+                .clone()
+                .context("--admin with a URL needs the node's token: --admin-token, or RINGWAY_ADMIN_TOKEN")?;
             AdminClient::new(url, token)
         }
         Some(dir) => open(&Path::new(dir).join(ADMIN_FILE)),
@@ -22,9 +25,11 @@ pub async fn find_node(target: &TargetArgs) -> Result<AdminClient> {
 }
 
 fn open(file: &Path) -> Result<AdminClient> {
-    let text = fs::read_to_string(file)
-        .with_context(|| format!("there is no running node's {}: is that its data directory, and does it run?", file.display()))?;
-    let admin: AdminFile = serde_json::from_str(&text).with_context(|| format!("{} is damaged: restart the node", file.display()))?;
+    let text = fs::read_to_string(file).with_context(|| {
+        format!("there is no running node's {}: is that its data directory, and does it run?", file.display())
+    })?;
+    let admin: AdminFile =
+        serde_json::from_str(&text).with_context(|| format!("{} is damaged: restart the node", file.display()))?;
     AdminClient::new(&admin.url, admin.token)
 }
 
@@ -38,8 +43,12 @@ async fn first_that_answers(files: &[PathBuf]) -> Result<AdminClient> {
         }
     }
     match failure {
-        Some(error) => Err(error.context("no node under ./.ringway answers: start one with `ringway node` or `ringway dev`")),
-        None => Err(anyhow!("no node found: there is no .ringway directory here or above. Start one with `ringway node` or `ringway dev`, or name one with --admin")),
+        Some(error) => {
+            Err(error.context("no node under ./.ringway answers: start one with `ringway node` or `ringway dev`"))
+        }
+        None => Err(anyhow!(
+            "no node found: there is no .ringway directory here or above. Start one with `ringway node` or `ringway dev`, or name one with --admin"
+        )),
     }
 }
 

@@ -16,8 +16,23 @@ const ADMIN_PORT: u16 = 7400;
 const PEER_PORT: u16 = 7401;
 const DRAIN: Duration = Duration::from_secs(10);
 const KEYS: &[&str] = &[
-    "name", "data", "bind", "advertise", "http", "https", "tls-cert", "tls-key", "redis", "admin-listen", "peer", "zone",
-    "capacity", "threads", "drain", "log", "log-format",
+    "name",
+    "data",
+    "bind",
+    "advertise",
+    "http",
+    "https",
+    "tls-cert",
+    "tls-key",
+    "redis",
+    "admin-listen",
+    "peer",
+    "zone",
+    "capacity",
+    "threads",
+    "drain",
+    "log",
+    "log-format",
 ];
 
 /// Reads the file if one is named and settles every setting.
@@ -35,7 +50,9 @@ pub fn settle(arguments: &NodeArgs) -> Result<Config> {
     }
     let bind = arguments.bind.unwrap_or(IpAddr::V4(Ipv4Addr::LOCALHOST));
     if bind.is_unspecified() && arguments.advertise.is_none() {
-        bail!("--bind {bind} is every address of this machine: say with --advertise IP under which one the other nodes reach it");
+        bail!(
+            "--bind {bind} is every address of this machine: say with --advertise IP under which one the other nodes reach it"
+        );
     }
     Ok(Config {
         data_dir: arguments.data.clone().unwrap_or_else(|| Path::new(".ringway").join(&name)),
@@ -44,7 +61,11 @@ pub fn settle(arguments: &NodeArgs) -> Result<Config> {
         capacity: arguments.capacity.unwrap_or(1),
         listen: listen(&arguments, bind)?,
         advertise: arguments.advertise,
-        tls: arguments.tls_cert.clone().zip(arguments.tls_key.clone()).map(|(certificate, key)| TlsFiles { certificate, key }),
+        tls: arguments
+            .tls_cert
+            .clone()
+            .zip(arguments.tls_key.clone())
+            .map(|(certificate, key)| TlsFiles { certificate, key }),
         threads: arguments.threads.unwrap_or(0),
         drain: arguments.drain.unwrap_or(DRAIN),
         log_format: match arguments.log_format {
@@ -113,7 +134,8 @@ fn over(flags: NodeArgs, file: NodeArgs) -> NodeArgs {
 }
 
 fn read_file(path: &Path) -> Result<NodeArgs> {
-    let text = std::fs::read_to_string(path).with_context(|| format!("cannot read the configuration file {}", path.display()))?;
+    let text = std::fs::read_to_string(path)
+        .with_context(|| format!("cannot read the configuration file {}", path.display()))?;
     parse_file(&path.display().to_string(), &text)
 }
 
@@ -197,21 +219,23 @@ mod tests {
     fn every_fault_of_the_file_is_told_at_once_with_its_line() {
         let error = parse_file("node.toml", "nmae = \"n1\"\nhttp = \"x\"\n\ncapacity = 0\n").unwrap_err().to_string();
         expect_test::expect![[r#"
-            node.toml:4: `capacity = "0"`: a number from 1 to 1000
+            node.toml:1: unknown key `nmae`: did you mean `name`?
             node.toml:2: `x` is no address: write off, a port like 8080, or an address like 127.0.0.1:8080
-            node.toml:1: unknown key `nmae`: did you mean `name`?"#]]
+            node.toml:4: `capacity = "0"`: a number from 1 to 1000"#]]
         .assert_eq(&error);
     }
 
     #[test]
     fn a_wildcard_needs_an_address_for_the_others() {
-        let arguments = NodeArgs { name: Some("n1".into()), bind: Some("0.0.0.0".parse().unwrap()), ..NodeArgs::default() };
+        let arguments =
+            NodeArgs { name: Some("n1".into()), bind: Some("0.0.0.0".parse().unwrap()), ..NodeArgs::default() };
         assert!(settle(&arguments).unwrap_err().to_string().contains("--advertise"));
     }
 
     #[test]
     fn the_admin_api_stays_on_loopback_unless_told_otherwise() {
-        let arguments = NodeArgs { name: Some("n1".into()), bind: Some("10.0.0.5".parse().unwrap()), ..NodeArgs::default() };
+        let arguments =
+            NodeArgs { name: Some("n1".into()), bind: Some("10.0.0.5".parse().unwrap()), ..NodeArgs::default() };
         let listen = settle(&arguments).unwrap().listen;
         assert_eq!(listen.admin, "127.0.0.1:7400".parse().unwrap());
         assert_eq!(listen.peer, "10.0.0.5:7401".parse().unwrap());

@@ -45,7 +45,8 @@ impl Contents {
         names.sort();
         for name in names {
             let path = relative.join(&name);
-            let left_out = LEFT_OUT.iter().any(|known| name == *known) || ignored.iter().any(|rule| path == *rule || name == *rule.as_os_str());
+            let left_out = LEFT_OUT.iter().any(|known| name == *known)
+                || ignored.iter().any(|rule| path == *rule || name == *rule.as_os_str());
             if !left_out {
                 self.take(path, ignored)?;
             }

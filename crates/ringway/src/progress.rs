@@ -8,7 +8,8 @@ const TICK: Duration = Duration::from_millis(100);
 
 /// A bar over `total` bytes.
 pub fn bytes_bar(what: &'static str, total: u64) -> ProgressBar {
-    let style = ProgressStyle::with_template("{msg:>12} [{bar:32}] {bytes}/{total_bytes} {eta}").expect("the template is valid");
+    let style = ProgressStyle::with_template("{msg:>12} [{bar:32}] {bytes}/{total_bytes} {eta}")
+        .expect("the template is valid");
     bar(ProgressBar::new(total), style.progress_chars("=> "), what)
 }
 

@@ -110,8 +110,8 @@ impl RingPicture<'_> {
 
 fn letter(node: usize) -> &'static str {
     const LETTERS: [&str; 26] = [
-        "A", "B", "C", "D", "E", "F", "G", "H", "I", "J", "K", "L", "M", "N", "O", "P", "Q", "R", "S", "T", "U", "V", "W",
-        "X", "Y", "Z",
+        "A", "B", "C", "D", "E", "F", "G", "H", "I", "J", "K", "L", "M", "N", "O", "P", "Q", "R", "S", "T", "U", "V",
+        "W", "X", "Y", "Z",
     ];
     LETTERS[node % LETTERS.len()]
 }
@@ -125,7 +125,31 @@ mod tests {
         let node = |name: &str, primary| RingNode { name: name.into(), reach: "up".into(), primary, held: 100 };
         let nodes = [node("n1", 75), node("n2", 25)];
         let primaries: Vec<usize> = (0..100).map(|partition| usize::from(partition >= 50)).collect();
-        let picture = RingPicture { nodes: &nodes, primaries: &primaries, colour: false, centre: ["epoch 3".into(), "settled".into()] };
-        expect_test::expect![""].assert_eq(&picture.draw());
+        let picture = RingPicture {
+            nodes: &nodes,
+            primaries: &primaries,
+            colour: false,
+            centre: ["epoch 3".into(), "settled".into()],
+        };
+        expect_test::expect![[r#"
+                            A
+                     BBBBBBBAAAAAAAA
+                   BBBB           AAAA
+                 BBB                 AAA
+                BBB                   AAA
+               BBB                     AAA
+               BB                       AA
+              BBB        epoch 3        AAA
+               BB        settled        AA
+               BBB                     AAA
+                BBB                   AAA
+                 BBB                 AAA
+                   BBBB           AAAA
+                     BBBBBBBBAAAAAAA
+                            B
+
+              A n1  up       ███████████████░░░░░  75.0 % primary, 100 partitions held
+              B n2  up       █████░░░░░░░░░░░░░░░  25.0 % primary, 100 partitions held"#]]
+        .assert_eq(&picture.draw());
     }
 }

@@ -22,7 +22,8 @@ fn manifests() -> BTreeMap<String, BTreeSet<String>> {
     files.push(root.join("crates/ringway/Cargo.toml"));
     let workspace: toml::Table = fs::read_to_string(root.join("Cargo.toml")).unwrap().parse().unwrap();
     let path_of = |package: &str| {
-        let path = workspace["workspace"]["dependencies"][package]["path"].as_str().expect("own crates are named by path");
+        let path =
+            workspace["workspace"]["dependencies"][package]["path"].as_str().expect("own crates are named by path");
         path.strip_prefix("crates/").expect("own crates are in crates/").to_owned()
     };
     files
@@ -30,8 +31,10 @@ fn manifests() -> BTreeMap<String, BTreeSet<String>> {
         .map(|file| {
             let manifest: toml::Table = fs::read_to_string(file).unwrap().parse().unwrap();
             let name = file.parent().unwrap().strip_prefix(root.join("crates")).unwrap().display().to_string();
-            let tables = ["dependencies", "dev-dependencies"].into_iter().filter_map(|table| manifest.get(table)?.as_table());
-            let own = tables.flat_map(|table| table.keys()).filter(|key| key.starts_with("ringway-")).map(|key| path_of(key));
+            let tables =
+                ["dependencies", "dev-dependencies"].into_iter().filter_map(|table| manifest.get(table)?.as_table());
+            let own =
+                tables.flat_map(|table| table.keys()).filter(|key| key.starts_with("ringway-")).map(|key| path_of(key));
             (name, own.collect())
         })
         .collect()

@@ -28,7 +28,13 @@ pub struct KvPage {
 
 pub trait Kv: Send + Sync {
     fn get(&self, bucket: &str, key: Bytes) -> BoxFuture<'static, Result<Option<Bytes>, KvError>>;
-    fn set(&self, bucket: &str, key: Bytes, value: Bytes, ttl: Option<Duration>) -> BoxFuture<'static, Result<(), KvError>>;
+    fn set(
+        &self,
+        bucket: &str,
+        key: Bytes,
+        value: Bytes,
+        ttl: Option<Duration>,
+    ) -> BoxFuture<'static, Result<(), KvError>>;
     /// Whether there was such a key.
     fn del(&self, bucket: &str, key: Bytes) -> BoxFuture<'static, Result<bool, KvError>>;
     fn scan(&self, bucket: &str, cursor: u64, count: usize) -> BoxFuture<'static, Result<KvPage, KvError>>;

@@ -71,7 +71,14 @@ pub trait PeerHandler: Send + Sync {
 
 pub trait Peers: Send + Sync {
     /// Sends a request and waits for its answer, `within` at most.
-    fn call(&self, to: NodeId, priority: Priority, service: Service, body: Bytes, within: Duration) -> BoxFuture<'static, Result<Bytes, PeerError>>;
+    fn call(
+        &self,
+        to: NodeId,
+        priority: Priority,
+        service: Service,
+        body: Bytes,
+        within: Duration,
+    ) -> BoxFuture<'static, Result<Bytes, PeerError>>;
 
     /// Sends without waiting for an answer; may be lost.
     fn tell(&self, to: NodeId, priority: Priority, service: Service, body: Bytes);

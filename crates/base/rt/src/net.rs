@@ -13,7 +13,9 @@ const BACKLOG: i32 = 1024;
 /// Why a listener could not be had.
 #[derive(Debug, Error)]
 pub enum ListenError {
-    #[error("{what} cannot listen on {address}: another process uses it; stop that one or choose another address with {option}")]
+    #[error(
+        "{what} cannot listen on {address}: another process uses it; stop that one or choose another address with {option}"
+    )]
     InUse { what: &'static str, address: SocketAddr, option: &'static str },
     #[error("{what} cannot listen on {address}: not allowed; ports below 1024 need root: choose another with {option}")]
     Forbidden { what: &'static str, address: SocketAddr, option: &'static str },
@@ -24,7 +26,12 @@ pub enum ListenError {
 /// A listener for `what` (as a person would call it); `option` is the flag that changes its address. Non-blocking.
 /// With `shared`, several listeners of this process may have the address and the kernel spreads connections over them: bind
 /// one without first, to find out that nobody else has it.
-pub fn listen(what: &'static str, address: SocketAddr, option: &'static str, shared: bool) -> Result<std::net::TcpListener, ListenError> {
+pub fn listen(
+    what: &'static str,
+    address: SocketAddr,
+    option: &'static str,
+    shared: bool,
+) -> Result<std::net::TcpListener, ListenError> {
     open(address, shared).map_err(|source| match source.kind() {
         io::ErrorKind::AddrInUse => ListenError::InUse { what, address, option },
         io::ErrorKind::PermissionDenied => ListenError::Forbidden { what, address, option },
@@ -45,9 +52,9 @@ fn open(address: SocketAddr, shared: bool) -> io::Result<std::net::TcpListener> 
 
 /// Connects within `deadline`, with Nagle's algorithm off.
 pub async fn connect(address: SocketAddr, deadline: Duration) -> io::Result<TcpStream> {
-    let stream = tokio::time::timeout(deadline, TcpStream::connect(address))
-        .await
-        .map_err(|_| io::Error::new(io::ErrorKind::TimedOut, format!("no connection to {address} within {deadline:?}")))??;
+    let stream = tokio::time::timeout(deadline, TcpStream::connect(address)).await.map_err(|_| {
+        io::Error::new(io::ErrorKind::TimedOut, format!("no connection to {address} within {deadline:?}"))
+    })??;
     stream.set_nodelay(true)?;
     Ok(stream)
 }
@@ -63,7 +70,9 @@ mod tests {
         let error = listen("the front end", address, "--http", false).unwrap_err().to_string();
         assert_eq!(
             error,
-            format!("the front end cannot listen on {address}: another process uses it; stop that one or choose another address with --http")
+            format!(
+                "the front end cannot listen on {address}: another process uses it; stop that one or choose another address with --http"
+            )
         );
     }
 

@@ -52,10 +52,12 @@ impl Command {
         }
     }
 
-    /// A line for the shell, which makes way for the program it names.
+    /// A line for the shell. It makes way for a simple command; for others (`cd x && ./run`, `MODE=fast ./run`) it stays, and
+    /// outlives SIGTERM until its child has ended, since the group is killed with its leader.
     pub fn shell(line: &str) -> Self {
+        let script = if is_simple(line) { format!("exec {line}") } else { format!("trap 'exit 143' TERM\n{line}") };
         let mut command = Self::new("/bin/sh");
-        command.argv.extend([b"-c".to_vec(), format!("exec {line}").into_bytes()]);
+        command.argv.extend([b"-c".to_vec(), script.into_bytes()]);
         command
     }
 
@@ -67,6 +69,39 @@ impl Command {
             cwd: self.cwd.as_os_str().as_bytes().to_vec(),
             open_files_max: self.open_files_max,
             policy: self.policy,
+        }
+    }
+}
+
+const OF_THE_SHELL: &[&str] =
+    &["cd", "exec", "export", "set", "ulimit", "umask", "if", "while", "until", "for", "case", "trap", "echo", "test"];
+
+/// Whether `exec` may stand in front: one command, which begins with a program's name or path.
+fn is_simple(line: &str) -> bool {
+    let first = line.split_whitespace().next().unwrap_or_default();
+    let is_program = first.contains('/') || first.chars().all(|c| c.is_ascii_alphanumeric() || "-_.+".contains(c));
+    !first.is_empty() && is_program && !OF_THE_SHELL.contains(&first) && !line.contains([';', '&', '|', '\n', '(', '{'])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::is_simple;
+
+    #[test]
+    fn exec_stands_only_in_front_of_a_simple_command() {
+        for simple in ["./search --port $PORT", "python3 -m http.server $PORT", "node app.js > log"] {
+            assert!(is_simple(simple), "{simple}");
+        }
+        for other in [
+            "cd web && ./run",
+            "MODE=fast ./run",
+            "echo x; exit 7",
+            "a | b",
+            "exec ./run",
+            "while true; do x; done",
+            "",
+        ] {
+            assert!(!is_simple(other), "{other}");
         }
     }
 }

@@ -21,25 +21,54 @@ pub struct Stamped {
 #[serde(rename_all = "snake_case")]
 pub enum Command {
     /// The first node makes the cluster.
-    Found { cluster_id: String, node: NodeInfo },
+    Found {
+        cluster_id: String,
+        node: NodeInfo,
+    },
     IssueToken(JoinToken),
     /// Uses up the token and takes the node in, in one step.
-    Join { token_id: String, token_secret: Secret, node: NodeInfo },
+    Join {
+        token_id: String,
+        token_secret: Secret,
+        node: NodeInfo,
+    },
     /// A node starts again with other addresses.
-    SetAddresses { node: NodeId, addresses: Addresses },
-    Leave { node: NodeId },
+    SetAddresses {
+        node: NodeId,
+        addresses: Addresses,
+    },
+    Leave {
+        node: NodeId,
+    },
     /// Takes a node out at once: one that has left, or one that is never coming back.
-    Remove { node: NodeId },
+    Remove {
+        node: NodeId,
+    },
     /// `node` has everything that the layout of `epoch` gives it.
-    Synced { node: NodeId, epoch: u64 },
+    Synced {
+        node: NodeId,
+        epoch: u64,
+    },
     PutBucket(Bucket),
-    DeleteBucket { name: BucketName },
+    DeleteBucket {
+        name: BucketName,
+    },
     /// `bucket_tokens`: fresh tokens for the manifest's buckets, by their name in the manifest; those of existing ones are kept.
-    Deploy { manifest: Manifest, files: BlobId, files_len: u64, bucket_tokens: Vec<(String, Secret)> },
+    Deploy {
+        manifest: Manifest,
+        files: BlobId,
+        files_len: u64,
+        bucket_tokens: Vec<(String, Secret)>,
+    },
     /// To the release with that number, or to the one before the current.
-    Rollback { app: String, to: Option<u64> },
+    Rollback {
+        app: String,
+        to: Option<u64>,
+    },
     /// Takes the app and its buckets away.
-    RemoveApp { app: String },
+    RemoveApp {
+        app: String,
+    },
 }
 
 /// What an applied command did.
@@ -48,9 +77,14 @@ pub enum Command {
 pub enum Outcome {
     Done,
     /// Release number.
-    Released { app: String, release: u64 },
+    Released {
+        app: String,
+        release: u64,
+    },
     /// Layout epoch.
-    LayoutChanged { epoch: u64 },
+    LayoutChanged {
+        epoch: u64,
+    },
 }
 
 /// Why a command was not done. Nothing has changed then.
@@ -77,7 +111,9 @@ pub enum Refusal {
     LastNode,
     #[error("there is no bucket {name}: `ringway bucket ls` shows those there are")]
     NoBucket { name: String },
-    #[error("bucket {name} exists and its storage cannot change from {from} to {to}: delete it first, or choose another name")]
+    #[error(
+        "bucket {name} exists and its storage cannot change from {from} to {to}: delete it first, or choose another name"
+    )]
     BucketFixed { name: String, from: String, to: String },
     #[error("there is no app {app}: `ringway status` shows those there are")]
     NoApp { app: String },

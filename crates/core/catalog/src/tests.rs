@@ -11,7 +11,13 @@ fn node(number: u8) -> NodeInfo {
         name: format!("n{number}"),
         zone: String::new(),
         capacity: 1,
-        addresses: Addresses { peer: address(7401), http: Some(address(8080)), https: None, redis: None, admin: address(7400) },
+        addresses: Addresses {
+            peer: address(7401),
+            http: Some(address(8080)),
+            https: None,
+            redis: None,
+            admin: address(7400),
+        },
         joined_ms: 0,
         state: NodeState::Active,
     }
@@ -80,7 +86,11 @@ fn a_token_admits_one_node_once_and_in_time() {
     let mut catalog = founded();
     join(&mut catalog, 2).unwrap();
     settle(&mut catalog);
-    let with = |id: &str, secret: &str| Command::Join { token_id: id.into(), token_secret: Secret::new(secret), node: node(3) };
+    let with = |id: &str, secret: &str| Command::Join {
+        token_id: id.into(),
+        token_secret: Secret::new(secret),
+        node: node(3),
+    };
     assert_eq!(apply(&mut catalog, with("t2", "secret")), Err(Refusal::TokenUsed { by: "n2".into() }));
     assert_eq!(apply(&mut catalog, with("t2", "guess!")), Err(Refusal::TokenUnknown));
     assert_eq!(apply(&mut catalog, with("t9", "secret")), Err(Refusal::TokenUnknown));
@@ -141,7 +151,11 @@ fn releases_are_numbered_kept_to_a_bound_and_rolled_back() {
     assert_eq!(apply(&mut catalog, back(None)), Ok(Outcome::Released { app: "shop".into(), release: 11 }));
     assert_eq!(apply(&mut catalog, back(Some(5))), Ok(Outcome::Released { app: "shop".into(), release: 5 }));
     assert!(matches!(apply(&mut catalog, back(Some(2))), Err(Refusal::NoRelease { .. })), "forgotten by now");
-    assert_eq!(deploy(&mut catalog, SHOP), Ok(Outcome::Released { app: "shop".into(), release: 13 }), "numbers are never reused");
+    assert_eq!(
+        deploy(&mut catalog, SHOP),
+        Ok(Outcome::Released { app: "shop".into(), release: 13 }),
+        "numbers are never reused"
+    );
 }
 
 #[test]

@@ -22,7 +22,9 @@ pub struct Version {
 
 /// The wall clock of another node is too far ahead of ours, or ours behind.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
-#[error("version is {ahead_ms} ms ahead of this node's clock, more than {DRIFT_MAX_MS} ms: check that the clocks are synchronised")]
+#[error(
+    "version is {ahead_ms} ms ahead of this node's clock, more than {DRIFT_MAX_MS} ms: check that the clocks are synchronised"
+)]
 pub struct TooFarAhead {
     pub ahead_ms: u64,
 }

@@ -70,7 +70,11 @@ impl Layout {
     /// The nodes that hold a partition, the primary first.
     pub fn owners(&self, partition: Partition) -> impl ExactSizeIterator<Item = NodeId> + '_ {
         let start = partition.index() * self.replicas;
-        self.table.get(start..start + self.replicas).unwrap_or_default().iter().map(|index| self.members[usize::from(*index)])
+        self.table
+            .get(start..start + self.replicas)
+            .unwrap_or_default()
+            .iter()
+            .map(|index| self.members[usize::from(*index)])
     }
 
     pub fn primary(&self, partition: Partition) -> Option<NodeId> {
@@ -178,7 +182,9 @@ impl<'a> Draft<'a> {
         let zone = &self.members[usize::from(node)].zone;
         self.rows[row]
             .iter()
-            .filter(|other| Some(**other) != without && **other != node && self.members[usize::from(**other)].zone == *zone)
+            .filter(|other| {
+                Some(**other) != without && **other != node && self.members[usize::from(**other)].zone == *zone
+            })
             .count()
     }
 
@@ -189,7 +195,8 @@ impl<'a> Draft<'a> {
         self.rows.iter().for_each(|row| primary[usize::from(row[0])] += 1);
         while let Some(path) = self.path_from_surplus(&primary, &quota) {
             for (from, row, to) in path {
-                let place = self.rows[row].iter().position(|node| *node == to).expect("a path goes through holders of the row");
+                let place =
+                    self.rows[row].iter().position(|node| *node == to).expect("a path goes through holders of the row");
                 self.rows[row].swap(0, place);
                 primary[usize::from(from)] -= 1;
                 primary[usize::from(to)] += 1;

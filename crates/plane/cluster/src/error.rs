@@ -43,7 +43,6 @@ pub enum Error {
     Internal(String),
 }
 
-
 impl From<Refusal> for Error {
     fn from(refusal: Refusal) -> Self {
         Self::Refused(refusal.to_string())

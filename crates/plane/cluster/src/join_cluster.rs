@@ -42,6 +42,8 @@ enum Response {
     Welcome(Box<Welcome>),
     /// In words, for whoever typed the command.
     Refused(String),
+    /// Not now, since data is moving: ask again.
+    Later(String),
 }
 
 #[derive(Debug, Serialize, Deserialize)]

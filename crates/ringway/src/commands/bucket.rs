@@ -20,7 +20,9 @@ pub async fn run(target: &TargetArgs, command: BucketCommand) -> Result<()> {
                 consistency: None,
                 replicas: Some(replicas),
                 storage: Some(parse_storage(&storage)?),
-                limit_bytes: Some(limit.parse::<ringway_manifest::Bytes>().map_err(|fault| anyhow!("--limit: {fault}"))?.0),
+                limit_bytes: Some(
+                    limit.parse::<ringway_manifest::Bytes>().map_err(|fault| anyhow!("--limit: {fault}"))?.0,
+                ),
                 ttl_ms: ttl.map(|ttl| ttl.as_millis() as u64),
             };
             let created: CreatedBucket = client.post("/v1/buckets", &wish).await?;
@@ -28,7 +30,10 @@ pub async fn run(target: &TargetArgs, command: BucketCommand) -> Result<()> {
                 return output::print_json(&created);
             }
             println!("bucket {}\n  token {}", created.name, created.token);
-            created.url.iter().for_each(|url| println!("  url   {url}\n  try   redis-cli --no-auth-warning -u {url} ping"));
+            created
+                .url
+                .iter()
+                .for_each(|url| println!("  url   {url}\n  try   redis-cli --no-auth-warning -u {url} ping"));
             Ok(())
         }
         BucketCommand::Ls => {
@@ -38,7 +43,13 @@ pub async fn run(target: &TargetArgs, command: BucketCommand) -> Result<()> {
             }
             match buckets.is_empty() {
                 true => println!("no buckets yet: `ringway bucket create NAME`, or [kv.NAME] in a manifest"),
-                false => println!("{}", output::table(&["BUCKET", "CONSISTENCY", "COPIES", "STORAGE", "LIMIT", "TTL", "KEYS HELD", "BYTES HELD"], buckets.iter().map(row))),
+                false => println!(
+                    "{}",
+                    output::table(
+                        &["BUCKET", "CONSISTENCY", "COPIES", "STORAGE", "LIMIT", "TTL", "KEYS HELD", "BYTES HELD"],
+                        buckets.iter().map(row)
+                    )
+                ),
             }
             Ok(())
         }

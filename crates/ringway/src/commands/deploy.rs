@@ -33,7 +33,12 @@ pub async fn run(target: &TargetArgs, arguments: &DeployArgs) -> Result<()> {
     if target.json {
         return output::print_json(&deployed);
     }
-    println!("{} release {} is {}", deployed.app, deployed.release, if arguments.no_wait { "deployed" } else { "live" });
+    let state = match (deployed.unchanged, arguments.no_wait) {
+        (true, _) => "served already: nothing has changed",
+        (false, true) => "deployed",
+        (false, false) => "live",
+    };
+    println!("{} release {} is {state}", deployed.app, deployed.release);
     deployed.urls.iter().for_each(|url| println!("  {url}"));
     Ok(())
 }
@@ -43,7 +48,8 @@ pub async fn upload(client: &AdminClient, app: &AppDir) -> Result<Deployed> {
     let package = app.package()?;
     let bar = bytes_bar("uploading", package.len);
     let sent = bar.clone();
-    let deployed = client.upload("/v1/deploy", (NAME_HEADER, &app.dir_name), package.path(), move |len| sent.inc(len)).await;
+    let deployed =
+        client.upload("/v1/deploy", (NAME_HEADER, &app.dir_name), package.path(), move |len| sent.inc(len)).await;
     bar.finish_and_clear();
     deployed
 }
@@ -52,7 +58,8 @@ async fn wait_until_healthy(client: &AdminClient, deployed: &Deployed, within: D
     let start = Instant::now();
     let bar = spinner("waiting until it is healthy");
     loop {
-        let health: Health = client.get(&format!("/v1/deploys/{}/{}", segment(&deployed.app), deployed.release)).await?;
+        let health: Health =
+            client.get(&format!("/v1/deploys/{}/{}", segment(&deployed.app), deployed.release)).await?;
         if health.ready {
             bar.finish_and_clear();
             return Ok(());

@@ -55,7 +55,11 @@ fn on_runtime<T>(work: impl Future<Output = Result<T>>) -> Result<T> {
     tokio::runtime::Builder::new_current_thread().enable_all().build()?.block_on(work)
 }
 
-async fn deploy_on_change(client: impl Fn() -> Result<AdminClient>, dir: std::path::PathBuf, _ready: Ready) -> Result<()> {
+async fn deploy_on_change(
+    client: impl Fn() -> Result<AdminClient>,
+    dir: std::path::PathBuf,
+    _ready: Ready,
+) -> Result<()> {
     let (sender, changes) = channel();
     let mut watcher = notify::recommended_watcher(move |event: notify::Result<notify::Event>| {
         if event.is_ok_and(|event| is_a_change(&event)) {
@@ -87,14 +91,19 @@ async fn report(client: &AdminClient, deployed: &Deployed, took: Duration) -> Re
     eprintln!("{} release {} deployed in {} ms", deployed.app, deployed.release, took.as_millis());
     if deployed.release == 1 || deployed.changes.iter().any(|change| change.what.starts_with("route")) {
         let app: Vec<AppView> = client.get("/v1/apps").await?;
-        app.iter().filter(|app| app.name == deployed.app).flat_map(|app| &app.urls).for_each(|url| eprintln!("  app      {url}"));
+        app.iter()
+            .filter(|app| app.name == deployed.app)
+            .flat_map(|app| &app.urls)
+            .for_each(|url| eprintln!("  app      {url}"));
         eprintln!("  console  {}", console_url(client)?);
     }
     Ok(())
 }
 
 fn is_a_change(event: &notify::Event) -> bool {
-    let watched = |path: &std::path::PathBuf| !path.components().any(|part| NOT_WATCHED.iter().any(|name| part.as_os_str() == *name));
+    let watched = |path: &std::path::PathBuf| {
+        !path.components().any(|part| NOT_WATCHED.iter().any(|name| part.as_os_str() == *name))
+    };
     !matches!(event.kind, EventKind::Access(_)) && event.paths.iter().any(watched)
 }
 

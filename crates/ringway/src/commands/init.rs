@@ -23,7 +23,10 @@ pub fn run(dir: &Path) -> Result<()> {
     fs::write(&file, text).with_context(|| format!("cannot write {}", file.display()))?;
     if !public.exists() {
         fs::create_dir_all(&public)?;
-        fs::write(public.join("index.html"), format!("<!doctype html>\n<title>{name}</title>\n<h1>{name}</h1>\n<p>Served by Ringway.</p>\n"))?;
+        fs::write(
+            public.join("index.html"),
+            format!("<!doctype html>\n<title>{name}</title>\n<h1>{name}</h1>\n<p>Served by Ringway.</p>\n"),
+        )?;
     }
     println!("wrote {} and {}\nnext: ringway dev {}", file.display(), public.display(), dir.display());
     Ok(())

@@ -31,7 +31,9 @@ pub async fn run(target: &TargetArgs, command: KvCommand) -> Result<()> {
             }
             say(target.json, &json!({ "deleted": deleted }), &format!("{deleted} deleted"))
         }
-        KvCommand::Keys { bucket, pattern, limit } => keys(&client, &bucket, pattern.as_deref(), limit, target.json).await,
+        KvCommand::Keys { bucket, pattern, limit } => {
+            keys(&client, &bucket, pattern.as_deref(), limit, target.json).await
+        }
     }
 }
 

@@ -20,7 +20,10 @@ pub async fn run(target: &TargetArgs, app: Option<&str>) -> Result<()> {
     let rows: Vec<Vec<String>> = ps.nodes.iter().flat_map(rows).collect();
     match rows.is_empty() {
         true => println!("nothing is deployed: try `ringway deploy examples/shop`"),
-        false => println!("{}", output::table(&["NODE", "INSTANCE", "KIND", "STATE", "PID", "BUSY", "REQUESTS", "AGE", "NOTE"], rows)),
+        false => println!(
+            "{}",
+            output::table(&["NODE", "INSTANCE", "KIND", "STATE", "PID", "BUSY", "REQUESTS", "AGE", "NOTE"], rows)
+        ),
     }
     for node in &ps.nodes {
         if let Some(failure) = &node.failure {
@@ -35,7 +38,10 @@ fn rows(node: &NodeInstances) -> Vec<Vec<String>> {
 }
 
 fn row(node: &str, instance: &InstanceView) -> Vec<String> {
-    let state = serde_json::to_value(instance.state).ok().and_then(|state| state.as_str().map(str::to_owned)).unwrap_or_default();
+    let state = serde_json::to_value(instance.state)
+        .ok()
+        .and_then(|state| state.as_str().map(str::to_owned))
+        .unwrap_or_default();
     let is_cold = instance.id.is_empty();
     vec![
         node.to_owned(),

@@ -10,7 +10,10 @@ use crate::output;
 
 pub async fn run(target: &TargetArgs, arguments: &RemoveArgs) -> Result<()> {
     if !arguments.yes {
-        bail!("this deletes the app {0} with its buckets and what is in them; if that is meant: ringway remove {0} --yes", arguments.app);
+        bail!(
+            "this deletes the app {0} with its buckets and what is in them; if that is meant: ringway remove {0} --yes",
+            arguments.app
+        );
     }
     let client = find_node(target).await?;
     let done: Done = client.delete(&format!("/v1/apps/{}", segment(&arguments.app))).await?;

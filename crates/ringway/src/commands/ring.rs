@@ -31,10 +31,20 @@ async fn draw(client: &AdminClient, json: bool) -> Result<()> {
         let owner = arc.owners.first().map_or(0, |owner| usize::from(*owner));
         primaries[usize::from(arc.from_partition)..=usize::from(arc.to_partition)].fill(owner);
     }
-    let nodes: Vec<RingNode> = ring.members.iter().zip(&ring.shares).map(|(member, share)| {
-        let view = status.nodes.iter().find(|node| node.id == member.id);
-        RingNode { name: member.name.clone(), reach: view.map_or("gone", reach).to_owned(), primary: share.primary, held: share.held }
-    }).collect();
+    let nodes: Vec<RingNode> = ring
+        .members
+        .iter()
+        .zip(&ring.shares)
+        .map(|(member, share)| {
+            let view = status.nodes.iter().find(|node| node.id == member.id);
+            RingNode {
+                name: member.name.clone(),
+                reach: view.map_or("gone", reach).to_owned(),
+                primary: share.primary,
+                held: share.held,
+            }
+        })
+        .collect();
     let state = if ring.summary.moving.is_some() { "moving" } else { "settled" };
     let colour = std::io::stdout().is_terminal() && std::env::var_os("NO_COLOR").is_none();
     let centre = [format!("epoch {}", ring.epoch), format!("{state}, {} copies", ring.summary.replicas)];

@@ -18,7 +18,13 @@ pub async fn run(target: &TargetArgs) -> Result<()> {
     }
     println!("cluster {}  {} nodes  leader {}", status.cluster_id, status.nodes.len(), leader(&status));
     println!("ring    epoch {}, {}", status.ring.epoch, moving(&status));
-    println!("\n{}", output::table(&["NODE", "STATE", "HTTP", "HTTPS", "REDIS", "CONSOLE", "PRIMARY", "MEMORY", "UP"], status.nodes.iter().map(row)));
+    println!(
+        "\n{}",
+        output::table(
+            &["NODE", "STATE", "HTTP", "HTTPS", "REDIS", "CONSOLE", "PRIMARY", "MEMORY", "UP"],
+            status.nodes.iter().map(row)
+        )
+    );
     if apps.is_empty() {
         println!("\nno apps yet: try `ringway deploy examples/shop`");
         return Ok(());
@@ -45,7 +51,8 @@ fn moving(status: &Status) -> String {
 }
 
 fn row(node: &NodeView) -> Vec<String> {
-    let address = |address: Option<std::net::SocketAddr>| address.map_or("off".to_owned(), |address| address.to_string());
+    let address =
+        |address: Option<std::net::SocketAddr>| address.map_or("off".to_owned(), |address| address.to_string());
     vec![
         format!("{}{}", node.name, if node.is_self { " *" } else { "" }),
         reach(node).to_owned(),
@@ -69,5 +76,10 @@ pub fn reach(node: &NodeView) -> &'static str {
 }
 
 fn app_row(app: &AppView) -> Vec<String> {
-    vec![app.name.clone(), app.current.to_string(), app.routes.len().to_string(), app.urls.first().cloned().unwrap_or_default()]
+    vec![
+        app.name.clone(),
+        app.current.to_string(),
+        app.routes.len().to_string(),
+        app.urls.first().cloned().unwrap_or_default(),
+    ]
 }

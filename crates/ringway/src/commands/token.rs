@@ -19,6 +19,9 @@ pub async fn run(target: &TargetArgs, arguments: &TokenArgs) -> Result<()> {
         return Ok(());
     }
     println!("On the other machine:\n\n  ringway join {}\n", issued.token);
-    println!("It admits one node, until {} UTC. Keep it to yourself: whoever has it can join.", output::clock(issued.expires_ms));
+    println!(
+        "It admits one node, until {} UTC. Keep it to yourself: whoever has it can join.",
+        output::clock(issued.expires_ms)
+    );
     Ok(())
 }

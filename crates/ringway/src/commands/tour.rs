@@ -24,7 +24,8 @@ pub async fn run(target: &TargetArgs, name: &str) -> Result<()> {
     let app = apps.into_iter().find(|app| app.name == name);
     let app = app.with_context(|| format!("there is no app {name}: `ringway status` shows those there are"))?;
     let status: Status = client.get("/v1/status").await?;
-    let mut lines: Vec<(String, String)> = app.urls.first().map_or(vec![], |url| app.routes.iter().map(|route| curl(url, &app, route)).collect());
+    let mut lines: Vec<(String, String)> =
+        app.urls.first().map_or(vec![], |url| app.routes.iter().map(|route| curl(url, &app, route)).collect());
     lines.sort();
     lines.dedup_by_key(|(tier, _)| tier.clone());
     for bucket in &app.buckets {
@@ -47,7 +48,10 @@ fn print(tour: &Tour, status: &Status) {
         println!("  app      {url}");
     }
     println!("  console  {}", tour.console);
-    let others = status.nodes.iter().filter_map(|node| node.addresses.http.map(|http| format!("http://{http}/ ({})", node.name)));
+    let others = status
+        .nodes
+        .iter()
+        .filter_map(|node| node.addresses.http.map(|http| format!("http://{http}/ ({})", node.name)));
     println!("  any node {}\n", others.collect::<Vec<_>>().join("  "));
     let width = tour.lines.iter().map(|(tier, _)| tier.len()).max().unwrap_or(0);
     tour.lines.iter().for_each(|(tier, line)| println!("  {tier:width$}  {line}"));

@@ -45,7 +45,9 @@ fn a_killed_node_loses_nothing_and_finds_its_place_again() {
     assert_eq!(served(&cluster.nodes[1], "site.localhost", "/").text(), "still here");
     wait("the others to see it down", || {
         let status = cluster.nodes[0].status().expect("n1 runs");
-        status["nodes"].as_array().is_some_and(|nodes| nodes.iter().any(|node| node["name"] == "n3" && node["reach"] == "down"))
+        status["nodes"]
+            .as_array()
+            .is_some_and(|nodes| nodes.iter().any(|node| node["name"] == "n3" && node["reach"] == "down"))
     });
     cluster.nodes[0].cli(&["kv", "set", &name, "while-away", "yes"]).ok();
     cluster.nodes[2].restart();
@@ -125,10 +127,39 @@ fn a_stranger_gets_nothing_from_the_peer_port() {
     assert!(error.is_some(), "plain HTTP is not answered there");
     let own = cluster.scratch.join("own");
     std::fs::create_dir_all(&own).expect("the scratch directory is writable");
-    let make = ringway_testkit::run_in(&own, "openssl", &["req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-keyout", "key.pem", "-out", "cert.pem", "-subj", "/CN=stranger", "-days", "2"]);
+    let make = ringway_testkit::run_in(
+        &own,
+        "openssl",
+        &[
+            "req",
+            "-x509",
+            "-newkey",
+            "ec",
+            "-pkeyopt",
+            "ec_paramgen_curve:P-256",
+            "-nodes",
+            "-keyout",
+            "key.pem",
+            "-out",
+            "cert.pem",
+            "-subj",
+            "/CN=stranger",
+            "-days",
+            "2",
+        ],
+    );
     make.ok();
     let address = cluster.nodes[0].peer().to_string();
-    let attempt = ringway_testkit::run_in(&own, "sh", &["-c", &format!("echo hello | openssl s_client -connect {address} -alpn ringway-peer/1 -cert cert.pem -key key.pem 2>&1; true")]);
+    let attempt = ringway_testkit::run_in(
+        &own,
+        "sh",
+        &[
+            "-c",
+            &format!(
+                "echo hello | openssl s_client -connect {address} -alpn ringway-peer/1 -cert cert.pem -key key.pem 2>&1; true"
+            ),
+        ],
+    );
     let said = attempt.ok();
     assert!(said.contains("alert"), "the handshake is refused: {said}");
     assert!(cluster.nodes[0].status().is_ok(), "and the node does not mind");

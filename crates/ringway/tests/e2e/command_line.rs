@@ -67,16 +67,20 @@ fn dev_serves_a_directory_and_reloads_it_on_change() {
     let mut node = cluster.node(1);
     let dir = cluster.scratch.join("site").display().to_string();
     node.spawn(&["dev", &dir], &[]);
-    let shows = |text: &str| wait_for(&format!("the page to say {text}"), || {
-        let answer = get(node.http(), "site.localhost", "/")?;
-        if answer.text() == text { Ok(()) } else { Err(answer.text()) }
-    });
+    let shows = |text: &str| {
+        wait_for(&format!("the page to say {text}"), || {
+            let answer = get(node.http(), "site.localhost", "/")?;
+            if answer.text() == text { Ok(()) } else { Err(answer.text()) }
+        })
+    };
     shows("before");
     cluster.scratch.write("site/public/index.html", "after");
     shows("after");
     // A fault leaves what ran before.
     cluster.scratch.write("site/ringway.toml", "name = 7");
-    wait_for("the fault to be told", || if node.read_log().contains("what ran before goes on") { Ok(()) } else { Err("not yet".to_owned()) });
+    wait_for("the fault to be told", || {
+        if node.read_log().contains("what ran before goes on") { Ok(()) } else { Err("not yet".to_owned()) }
+    });
     shows("after");
     assert_eq!(node.stop(), Some(0));
 }

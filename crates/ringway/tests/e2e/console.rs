@@ -18,8 +18,17 @@ fn the_console_shows_nodes_apps_and_the_ring_in_chromium() {
     let _ = std::fs::remove_file(&screenshot);
     let profile = cluster.scratch.join("profile");
     let common = [
-        "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
-        "--disable-component-update", "--disable-sync", "--hide-scrollbars", "--window-size=1280,1100", "--virtual-time-budget=4000",
+        "--headless",
+        "--no-sandbox",
+        "--disable-gpu",
+        "--disable-quic",
+        "--no-first-run",
+        "--disable-background-networking",
+        "--disable-component-update",
+        "--disable-sync",
+        "--hide-scrollbars",
+        "--window-size=1280,1100",
+        "--virtual-time-budget=4000",
     ];
     let profile_flag = format!("--user-data-dir={}", profile.display());
     let shot_flag = format!("--screenshot={}", screenshot.display());

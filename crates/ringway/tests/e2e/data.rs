@@ -65,7 +65,27 @@ fn redis_benchmark_runs_through_with_pipelines() {
     let bucket = bucket(&cluster.nodes[0], &["bench"]);
     let node = &cluster.nodes[1];
     let (host, port) = (node.ip.to_string(), node.redis().port().to_string());
-    let arguments = ["-h", &host, "-p", &port, "--user", &bucket.0, "-a", &bucket.1, "-t", "set,get,incr", "-n", "6000", "-c", "20", "-P", "8", "-r", "500", "-q"];
+    let arguments = [
+        "-h",
+        &host,
+        "-p",
+        &port,
+        "--user",
+        &bucket.0,
+        "-a",
+        &bucket.1,
+        "-t",
+        "set,get,incr",
+        "-n",
+        "6000",
+        "-c",
+        "20",
+        "-P",
+        "8",
+        "-r",
+        "500",
+        "-q",
+    ];
     let said = run("redis-benchmark", &arguments).ok();
     for test in ["SET", "GET", "INCR"] {
         assert!(said.contains(&format!("{test}: ")), "{said}");
@@ -127,7 +147,12 @@ fn a_frame_that_promises_four_gigabytes_is_refused_at_once() {
     assert!(answer.starts_with("+OK\r\n-ERR Protocol error: invalid bulk length"), "{answer}");
     assert_eq!(redis_cli(node, &bucket, &["ping"]), "PONG", "others are served on");
     let rss = std::fs::read_to_string(format!("/proc/{}/status", node.pid())).expect("the node runs");
-    let kib: u64 = rss.lines().find_map(|line| line.strip_prefix("VmRSS:")).and_then(|rest| rest.split_whitespace().next()).and_then(|kib| kib.parse().ok()).expect("a number");
+    let kib: u64 = rss
+        .lines()
+        .find_map(|line| line.strip_prefix("VmRSS:"))
+        .and_then(|rest| rest.split_whitespace().next())
+        .and_then(|kib| kib.parse().ok())
+        .expect("a number");
     assert!(kib < 512 << 10, "nothing was reserved for it: {kib} KiB");
 }
 

@@ -18,14 +18,19 @@ fn the_python_client_runs_a_handler_and_reports_its_errors() {
     );
     cluster.scratch.write("py/ringway.toml", manifest);
     deploy(node, &cluster.scratch.join("py"));
-    let answer = request(node.http(), "POST", "py.localhost", "/x", &[("Content-Type", "text/plain")], b"payload").expect("the front end answers");
+    let answer = request(node.http(), "POST", "py.localhost", "/x", &[("Content-Type", "text/plain")], b"payload")
+        .expect("the front end answers");
     assert_eq!((answer.status, answer.text().as_str()), (201, "/x hello payload"));
     assert!(!answer.headers["x-id"].is_empty());
     let failed = get(node.http(), "py.localhost", "/fail").expect("the front end answers");
     assert_eq!(failed.status, 502, "{}", failed.text());
     assert!(!failed.text().contains("my own fault"), "details stay in the log");
     assert!(node.cli(&["logs", "py"]).ok().contains("my own fault"));
-    assert_eq!(get(node.http(), "py.localhost", "/y").expect("the front end answers").status, 201, "the instance goes on");
+    assert_eq!(
+        get(node.http(), "py.localhost", "/y").expect("the front end answers").status,
+        201,
+        "the instance goes on"
+    );
 }
 
 #[test]
@@ -36,7 +41,10 @@ fn the_rust_client_runs_a_handler() {
     assert!(fixture.exists(), "build it first: cargo build -p ringway-lambda-fixture (make test does)");
     std::fs::create_dir_all(cluster.scratch.join("rs")).expect("the scratch directory is writable");
     std::fs::copy(fixture, cluster.scratch.join("rs/bootstrap")).expect("the fixture can be copied");
-    cluster.scratch.write("rs/ringway.toml", "name = \"rs\"\n[[route]]\npath = \"/*\"\nto = \"hello\"\n[function.hello]\nlambda = \"./bootstrap\"\n");
+    cluster.scratch.write(
+        "rs/ringway.toml",
+        "name = \"rs\"\n[[route]]\npath = \"/*\"\nto = \"hello\"\n[function.hello]\nlambda = \"./bootstrap\"\n",
+    );
     deploy(node, &cluster.scratch.join("rs"));
     assert_eq!(served(node, "rs.localhost", "/first").text(), "lambda_runtime saw GET /first");
     assert_eq!(served(node, "rs.localhost", "/second").text(), "lambda_runtime saw GET /second");

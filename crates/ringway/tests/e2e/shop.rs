@@ -21,7 +21,9 @@ impl Shopper {
         let cookies = cookies.join("; ");
         let headers = [("Content-Type", "application/json"), ("Cookie", cookies.as_str())];
         let answer = request(address, method, HOST, path, &headers, json.as_bytes()).expect("the front end answers");
-        if let Some((name, value)) = answer.headers.get("set-cookie").and_then(|cookie| cookie.split(';').next()?.split_once('=')) {
+        if let Some((name, value)) =
+            answer.headers.get("set-cookie").and_then(|cookie| cookie.split(';').next()?.split_once('='))
+        {
             self.cookies.insert(name.to_owned(), value.to_owned());
         }
         answer
@@ -54,9 +56,18 @@ fn a_shopper_fills_a_cart_on_one_node_loses_that_node_and_checks_out_on_another(
     assert!(order["order"].is_number(), "{order}");
     let receipt = order["receipt"].as_str().expect("the receipt is text");
     assert!(receipt.contains("33.75"), "{receipt}");
-    let entry = request(cluster.nodes[1].http(), "POST", HOST, "/guestbook", &[("Content-Type", "application/x-www-form-urlencoded")], b"name=Ada&message=Lovely+%3Cshop%3E").expect("the front end answers");
+    let entry = request(
+        cluster.nodes[1].http(),
+        "POST",
+        HOST,
+        "/guestbook",
+        &[("Content-Type", "application/x-www-form-urlencoded")],
+        b"name=Ada&text=Lovely+%3Cshop%3E",
+    )
+    .expect("the front end answers");
     assert!([200, 201, 303].contains(&entry.status), "{}: {}", entry.status, entry.text());
-    let book = request(cluster.nodes[0].http(), "GET", HOST, "/guestbook", &[("Accept", "text/html")], b"").expect("the front end answers");
+    let book = request(cluster.nodes[0].http(), "GET", HOST, "/guestbook", &[("Accept", "text/html")], b"")
+        .expect("the front end answers");
     assert!(book.text().contains("Ada"), "{}", book.text());
     assert!(!book.text().contains("<shop>"), "what people write is escaped");
 }

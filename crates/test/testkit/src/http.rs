@@ -31,7 +31,14 @@ pub fn get(address: SocketAddr, host: &str, path: &str) -> Result<Answer, String
 }
 
 /// One request on a connection of its own.
-pub fn request(address: SocketAddr, method: &str, host: &str, path: &str, headers: &[(&str, &str)], body: &[u8]) -> Result<Answer, String> {
+pub fn request(
+    address: SocketAddr,
+    method: &str,
+    host: &str,
+    path: &str,
+    headers: &[(&str, &str)],
+    body: &[u8],
+) -> Result<Answer, String> {
     let mut head = format!("{method} {path} HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n");
     if !body.is_empty() {
         head += &format!("Content-Length: {}\r\n", body.len());
@@ -58,11 +65,18 @@ pub fn raw(address: SocketAddr, bytes: &[u8]) -> Result<Answer, String> {
 }
 
 fn parse(answer: &[u8]) -> Result<Answer, String> {
-    let end = answer.windows(4).position(|window| window == b"\r\n\r\n").ok_or_else(|| format!("no HTTP: {:?}", String::from_utf8_lossy(answer)))?;
+    let end = answer
+        .windows(4)
+        .position(|window| window == b"\r\n\r\n")
+        .ok_or_else(|| format!("no HTTP: {:?}", String::from_utf8_lossy(answer)))?;
     let head = String::from_utf8_lossy(&answer[..end]).into_owned();
     let mut lines = head.split("\r\n");
     let status_line = lines.next().unwrap_or_default();
-    let status = status_line.split(' ').nth(1).and_then(|code| code.parse().ok()).ok_or_else(|| format!("no status: {status_line}"))?;
+    let status = status_line
+        .split(' ')
+        .nth(1)
+        .and_then(|code| code.parse().ok())
+        .ok_or_else(|| format!("no status: {status_line}"))?;
     let headers: BTreeMap<String, String> = lines
         .filter_map(|line| line.split_once(':'))
         .map(|(name, value)| (name.to_ascii_lowercase(), value.trim().to_owned()))
@@ -77,7 +91,8 @@ fn unchunk(mut rest: &[u8]) -> Result<Vec<u8>, String> {
     loop {
         let line_end = rest.windows(2).position(|window| window == b"\r\n").ok_or("a chunk is cut off")?;
         let size_text = String::from_utf8_lossy(&rest[..line_end]).into_owned();
-        let size = usize::from_str_radix(size_text.split(';').next().unwrap_or_default().trim(), 16).map_err(|_| format!("no chunk size: {size_text}"))?;
+        let size = usize::from_str_radix(size_text.split(';').next().unwrap_or_default().trim(), 16)
+            .map_err(|_| format!("no chunk size: {size_text}"))?;
         let data = rest.get(line_end + 2..line_end + 2 + size).ok_or("a chunk is cut off")?;
         if size == 0 {
             return Ok(body);

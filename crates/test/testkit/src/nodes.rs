@@ -50,7 +50,10 @@ impl Cluster {
     /// No node yet.
     pub fn empty(binary: &Path) -> Self {
         let scratch = Scratch::new("cluster");
-        let random = std::process::id() ^ std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).map_or(0, |since| since.subsec_nanos());
+        let random = std::process::id()
+            ^ std::time::SystemTime::now()
+                .duration_since(std::time::UNIX_EPOCH)
+                .map_or(0, |since| since.subsec_nanos());
         let network = [(random % 200 + 20) as u8, (random / 200 % 250) as u8];
         Self { scratch, nodes: Vec::new(), binary: binary.to_owned(), network }
     }
@@ -96,7 +99,9 @@ impl Cluster {
         for node in &running {
             wait_for(&format!("{} to see a settled ring of {}", node.name, running.len()), || {
                 let status = node.status()?;
-                let up = status["nodes"].as_array().map_or(0, |nodes| nodes.iter().filter(|node| node["reach"] == "up").count());
+                let up = status["nodes"]
+                    .as_array()
+                    .map_or(0, |nodes| nodes.iter().filter(|node| node["reach"] == "up").count());
                 let moving = &status["ring"]["moving"];
                 if up == running.len() && moving.is_null() { Ok(()) } else { Err(format!("{up} up, moving {moving}")) }
             });
@@ -138,7 +143,10 @@ impl Node {
         let script = "mount -t tmpfs -o size=$1 ringway-test \"$2\" && shift 2 && exec \"$@\"";
         let mut program = Command::new("unshare");
         program.args(["--map-root-user", "--mount", "sh", "-c", script, "sh", &bytes.to_string()]).arg(dir);
-        program.arg(&self.binary).args(["node", "--name", &self.name, "--bind", &self.ip.to_string(), "--data"]).arg(&self.data);
+        program
+            .arg(&self.binary)
+            .args(["node", "--name", &self.name, "--bind", &self.ip.to_string(), "--data"])
+            .arg(&self.data);
         self.own_mounts = true;
         self.run(program);
     }
@@ -146,13 +154,19 @@ impl Node {
     /// The data directory as this process can reach it.
     fn reachable_data(&self) -> PathBuf {
         match &self.process {
-            Some(process) if self.own_mounts => PathBuf::from(format!("/proc/{}/root{}", process.id(), self.data.display())),
+            Some(process) if self.own_mounts => {
+                PathBuf::from(format!("/proc/{}/root{}", process.id(), self.data.display()))
+            }
             _ => self.data.clone(),
         }
     }
 
     fn run(&mut self, mut program: Command) {
-        let log = std::fs::OpenOptions::new().create(true).append(true).open(&self.log).expect("the scratch directory is writable");
+        let log = std::fs::OpenOptions::new()
+            .create(true)
+            .append(true)
+            .open(&self.log)
+            .expect("the scratch directory is writable");
         let child = program
             .envs(self.environment.iter().map(|(name, value)| (name, value)))
             .current_dir(self.log.parent().expect("a log file is in a directory"))
@@ -196,7 +210,8 @@ impl Node {
     /// Waits for a process that ends by itself; its exit code and log.
     pub fn ended(&mut self) -> (Option<i32>, String) {
         let process = self.process.as_mut().expect("the node was started");
-        let status = wait_for("the node to end", || process.try_wait().ok().flatten().ok_or("it still runs".to_owned()));
+        let status =
+            wait_for("the node to end", || process.try_wait().ok().flatten().ok_or("it still runs".to_owned()));
         self.process = None;
         (status.code(), self.read_log())
     }
@@ -217,7 +232,13 @@ impl Node {
     pub fn cli_with_input(&self, arguments: &[&str], input: &Path) -> Finished {
         let script = "input=$1; shift; exec \"$@\" < \"$input\"";
         let mut command = Command::new("sh");
-        command.args(["-c", script, "sh"]).arg(input).arg(&self.binary).arg("--admin").arg(self.reachable_data()).args(arguments);
+        command
+            .args(["-c", script, "sh"])
+            .arg(input)
+            .arg(&self.binary)
+            .arg("--admin")
+            .arg(self.reachable_data())
+            .args(arguments);
         finish(&mut command)
     }
 

@@ -22,6 +22,8 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 const REFUSAL_DEADLINE: Duration = Duration::from_secs(1);
 
 pub(crate) async fn run(tier: Arc<DataTier>, listener: TcpListener) {
+    // There from the start: a series that appears with the first client looks like a node that was not scraped before.
+    metrics::gauge!("ringway_data_connections").set(0.0);
     loop {
         let accepted = tokio::select! {
             biased;

@@ -29,7 +29,9 @@ fn one_node_holds_everything_and_three_nodes_each_hold_a_copy() {
     let three = Layout::next(&one, &members(3), 3);
     check_rows(&three, 3);
     assert_eq!((one.epoch, three.epoch), (1, 2));
-    assert!(three.shares().values().all(|share| share.held == PARTITION_COUNT && (1365..=1366).contains(&share.primary)));
+    assert!(
+        three.shares().values().all(|share| share.held == PARTITION_COUNT && (1365..=1366).contains(&share.primary))
+    );
 }
 
 #[test]
@@ -67,8 +69,7 @@ fn a_join_and_a_leave_move_only_what_is_ideal() {
 #[test]
 fn replicas_are_in_distinct_zones_while_there_are_enough() {
     let zones = ["a", "b", "c"];
-    let live: Vec<Member> =
-        (1..=6).map(|n| Member { zone: zones[n as usize % 3].to_owned(), ..member(n) }).collect();
+    let live: Vec<Member> = (1..=6).map(|n| Member { zone: zones[n as usize % 3].to_owned(), ..member(n) }).collect();
     let layout = Layout::next(&Layout::default(), &live, 3);
     for partition in Partition::all() {
         let seen: BTreeSet<&str> =

@@ -12,6 +12,7 @@ use rustls_pki_types::{CertificateDer, ServerName};
 use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
+use tracing::info;
 
 use super::{PROTOCOL, Request, Response, Welcome, receive, send};
 use crate::certificates;
@@ -25,17 +26,34 @@ const CONNECT_DEADLINE: Duration = Duration::from_secs(3);
 const HANDSHAKE_DEADLINE: Duration = Duration::from_secs(5);
 /// The cluster may take its time to agree.
 const ANSWER_DEADLINE: Duration = Duration::from_secs(15);
+/// How often it asks again while data moves; the other side takes ten seconds each time.
+const TURNS_MAX: usize = 60;
 
 /// Ends with this node being a member, its identity on disk. May be repeated with the same token and directory if the answer got
 /// lost.
 pub async fn ask(data_dir: &Path, token: &Token, wish: &NodeWish, clock: WallClock) -> Result<Identity, Error> {
     let key = identity::load_or_make_key(data_dir)?;
+    let mut last = String::new();
+    for _ in 0..TURNS_MAX {
+        match ask_once(&key, token, wish, clock).await? {
+            Response::Welcome(welcome) => return settle_in(data_dir, key, *welcome),
+            Response::Refused(why) => return Err(Error::Refused(why)),
+            Response::Later(why) => {
+                info!(why, "waiting for this node's turn to join");
+                last = why;
+            }
+        }
+    }
+    Err(Error::Refused(format!("{last} for longer than a newcomer waits: try again with the same token later")))
+}
+
+async fn ask_once(key: &KeyPair, token: &Token, wish: &NodeWish, clock: WallClock) -> Result<Response, Error> {
     let (address, mut stream) = connect(token).await?;
     let request = Request {
         protocol: PROTOCOL,
         token_id: token.id.clone(),
         token_secret: token.secret.clone(),
-        certificate_request: certificates::make_request(&key)?,
+        certificate_request: certificates::make_request(key)?,
         name: wish.name.clone(),
         zone: wish.zone.clone(),
         capacity: wish.capacity,
@@ -50,10 +68,7 @@ pub async fn ask(data_dir: &Path, token: &Token, wish: &NodeWish, clock: WallClo
     let response = tokio::time::timeout(ANSWER_DEADLINE, exchange)
         .await
         .map_err(|_| broken(format!("no answer within {ANSWER_DEADLINE:?}")))?;
-    match response.map_err(|e| broken(e.to_string()))? {
-        Response::Refused(why) => Err(Error::Refused(why)),
-        Response::Welcome(welcome) => settle_in(data_dir, key, *welcome),
-    }
+    response.map_err(|e| broken(e.to_string()))
 }
 
 async fn connect(token: &Token) -> Result<(SocketAddr, TlsStream<TcpStream>), Error> {

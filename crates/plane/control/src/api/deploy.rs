@@ -27,6 +27,9 @@ pub struct Plan {
 pub struct Deployed {
     pub app: String,
     pub release: u64,
+    /// This is served already: no release was made.
+    #[serde(default)]
+    pub unchanged: bool,
     pub urls: Vec<String>,
     pub changes: Vec<Change>,
     pub warnings: Vec<FaultView>,

@@ -1,6 +1,6 @@
 //! Driver: `GET /v1/apps`, `DELETE /v1/apps/{app}`.
 
-use std::net::SocketAddr;
+use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::sync::Arc;
 
 use ringway_catalog::{App, Catalog, Command};
@@ -41,7 +41,8 @@ pub(crate) fn urls(catalog: &Catalog, own: NodeId, name: &str, hosts: &[String])
     }
     let Some(http) = node.addresses.http else { return urls };
     let is_alone = catalog.apps.keys().all(|other| other == name);
-    let is_local = http.ip().is_loopback() || http.ip().is_unspecified();
+    // `localhost` is these two; 127.0.0.2 is loopback as well, and another node.
+    let is_local = http.ip() == Ipv4Addr::LOCALHOST || http.ip() == Ipv6Addr::LOCALHOST || http.ip().is_unspecified();
     if is_alone {
         let host = if is_local { "localhost".to_owned() } else { without_port(http) };
         urls.push(format!("http://{host}{}/", port(http, 80)));

@@ -37,16 +37,26 @@ pub(crate) async fn plan(control: Arc<Control>, call: Call) -> Reply {
 pub(crate) async fn deploy(control: Arc<Control>, call: Call) -> Reply {
     let received = receive(&control, call).await?;
     let Examined { manifest, warnings } = received.examined;
-    let changes = changes(&control.catalog(), &manifest);
+    let catalog = control.catalog();
+    let changes = changes(&catalog, &manifest);
+    let warnings: Vec<FaultView> = warnings.into_iter().map(FaultView::from).collect();
+    let hosts = manifest.hosts.clone();
+    let current = catalog.apps.get(&manifest.name).and_then(|app| app.current_release());
+    // Deploying again what is served is no new release: nobody's instances are restarted for nothing.
+    if let Some(release) = current.filter(|release| release.files == received.upload.id && release.manifest == manifest)
+    {
+        let (app, release) = (manifest.name, release.number);
+        let urls = apps::urls(&catalog, control.own_id(), &app, &hosts);
+        return json(&Deployed { app, release, urls, changes, warnings, unchanged: true });
+    }
     let (files, files_len) = control.deps.blobs.put(received.upload.path().to_owned()).await?;
     let bucket_tokens = manifest.buckets.keys().map(|name| (name.clone(), Secret::new(random::token()))).collect();
-    let hosts = manifest.hosts.clone();
     let outcome =
         control.deps.control_log.propose(Command::Deploy { manifest, files, files_len, bucket_tokens }).await?;
     let (app, release) = released(outcome)?;
     info!(app, release, files_len, "app deployed");
     let urls = apps::urls(&control.catalog(), control.own_id(), &app, &hosts);
-    created(&Deployed { app, release, urls, changes, warnings: warnings.into_iter().map(FaultView::from).collect() })
+    created(&Deployed { app, release, urls, changes, warnings, unchanged: false })
 }
 
 pub(crate) async fn rollback(control: Arc<Control>, call: Call) -> Reply {
