@@ -8,6 +8,11 @@ fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).ancestors().nth(2).expect("the crate is two levels down").to_owned()
 }
 
+fn read_manifest(file: &Path) -> toml::Table {
+    let text = fs::read_to_string(file).unwrap_or_else(|error| panic!("{}: {error}", file.display()));
+    text.parse().unwrap_or_else(|error| panic!("{}: {error}", file.display()))
+}
+
 /// `layer/name` (or `node`, `ringway`) of every crate with the own crates its manifest names, dev-dependencies included.
 fn manifests() -> BTreeMap<String, BTreeSet<String>> {
     let root = root();
@@ -20,7 +25,7 @@ fn manifests() -> BTreeMap<String, BTreeSet<String>> {
     }
     files.push(root.join("crates/node/Cargo.toml"));
     files.push(root.join("crates/ringway/Cargo.toml"));
-    let workspace: toml::Table = fs::read_to_string(root.join("Cargo.toml")).unwrap().parse().unwrap();
+    let workspace = read_manifest(&root.join("Cargo.toml"));
     let path_of = |package: &str| {
         let path =
             workspace["workspace"]["dependencies"][package]["path"].as_str().expect("own crates are named by path");
@@ -29,8 +34,9 @@ fn manifests() -> BTreeMap<String, BTreeSet<String>> {
     files
         .iter()
         .map(|file| {
-            let manifest: toml::Table = fs::read_to_string(file).unwrap().parse().unwrap();
-            let name = file.parent().unwrap().strip_prefix(root.join("crates")).unwrap().display().to_string();
+            let manifest = read_manifest(file);
+            let dir = file.parent().expect("a manifest is in a directory");
+            let name = dir.strip_prefix(root.join("crates")).expect("crates are in crates/").display().to_string();
             let tables =
                 ["dependencies", "dev-dependencies"].into_iter().filter_map(|table| manifest.get(table)?.as_table());
             let own =
@@ -42,7 +48,7 @@ fn manifests() -> BTreeMap<String, BTreeSet<String>> {
 
 /// The table: crate to what it may import (`core/*` for a whole layer).
 fn table() -> BTreeMap<String, Vec<String>> {
-    let text = fs::read_to_string(root().join("ARCHITECTURE.md")).unwrap();
+    let text = fs::read_to_string(root().join("ARCHITECTURE.md")).expect("the document is there");
     let table = text.split("<!-- crate table: checked by a test -->").nth(1).expect("the table is marked");
     let table = table.split("<!-- end of crate table -->").next().expect("the table's end is marked");
     table

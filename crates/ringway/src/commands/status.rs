@@ -33,8 +33,10 @@ pub async fn run(target: &TargetArgs) -> Result<()> {
     Ok(())
 }
 
-fn leader(status: &Status) -> &str {
-    status.leader.as_ref().map_or("none (too few nodes are up)", |leader| &leader.name)
+fn leader(status: &Status) -> String {
+    let Some(leader) = &status.leader else { return "none: are most of the nodes up?".to_owned() };
+    let is_down = status.nodes.iter().any(|node| node.id == leader.id && node.reach == Reach::Down);
+    if is_down { format!("{} (down; the others are electing)", leader.name) } else { leader.name.clone() }
 }
 
 fn moving(status: &Status) -> String {

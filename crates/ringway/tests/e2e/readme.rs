@@ -1,6 +1,5 @@
 //! The README's commands, run as they stand there.
 
-use std::path::PathBuf;
 use std::process::Command;
 
 use ringway_testkit::Cluster;
@@ -33,27 +32,32 @@ fn tour() -> Vec<String> {
 
 #[test]
 fn the_tour_works_word_for_word() {
-    let cluster = Cluster::start(binary(), 3);
+    let mut cluster = Cluster::start(binary(), 3);
+    let shop = root().join("examples/shop").display().to_string();
+    cluster.nodes[0].cli(&["deploy", &shop]).ok();
+    // As in the checkout: the nodes' data under .ringway, the example in examples/.
+    std::os::unix::fs::symlink(&*cluster.scratch, cluster.scratch.join(".ringway"))
+        .expect("the scratch directory is ours");
     let commands = tour();
     assert!(commands.len() >= 8, "the tour has commands: {commands:?}");
-    let path = format!(
-        "{}:{}",
-        binary().parent().map(PathBuf::from).unwrap_or_default().display(),
-        std::env::var("PATH").unwrap_or_default()
-    );
+    let dir = binary().parent().expect("the binary is in a directory");
+    let path = format!("{}:{}", dir.display(), std::env::var("PATH").unwrap_or_default());
     for command in commands {
-        // The tour's demo cluster is on 127.0.0.1 to 3; this test's nodes have addresses of their own.
+        // The demo's nodes are on 127.0.0.1 to 3; this test's have addresses of their own.
         let mut here = command.clone();
         for (number, node) in cluster.nodes.iter().enumerate() {
             here = here.replace(&format!("127.0.0.{}", number + 1), &node.ip.to_string());
         }
         let mut shell = Command::new("bash");
-        shell
-            .args(["-o", "pipefail", "-c", &here])
-            .current_dir(root())
-            .env("PATH", &path)
-            .env("RINGWAY_ADMIN", &cluster.nodes[0].data);
+        shell.args(["-o", "pipefail", "-c", &here]).current_dir(&*cluster.scratch).env("PATH", &path);
         let finished = finish(&mut shell);
         assert!(finished.success, "`{command}` failed:\n{}\n{}", finished.out, finished.err);
+        if command.contains("kv get") {
+            assert_eq!(finished.out.trim_end(), "hello from n1", "{command}");
+        }
+        if command.contains("http_code") {
+            assert_eq!(finished.out.trim_end(), "200", "{command}");
+        }
     }
+    cluster.nodes[2].kill();
 }

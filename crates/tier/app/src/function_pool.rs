@@ -49,6 +49,9 @@ pub struct Claim<K: Kind> {
     lost: bool,
 }
 
+/// An instance: its number, where it is in its life, and itself once it is started.
+pub type Listed<I> = (InstanceId, Phase, Option<Arc<I>>);
+
 /// What is done after the lock is released.
 enum Deed<K: Kind> {
     Start(InstanceId),
@@ -98,8 +101,7 @@ impl<K: Kind> FunctionPool<K> {
         }
     }
 
-    /// Every instance: its number, where it is in its life, and itself once it is started.
-    pub fn instances(&self) -> Vec<(InstanceId, Phase, Option<Arc<K::Instance>>)> {
+    pub fn instances(&self) -> Vec<Listed<K::Instance>> {
         let state = self.state();
         state.core.instances().map(|(id, phase)| (id, phase, state.instances.get(&id).cloned())).collect()
     }

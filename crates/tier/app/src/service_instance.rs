@@ -1,6 +1,5 @@
 //! Driver: one instance of a service: its process, its checks, its end. Decides nothing: that is [`crate::supervise`].
 
-use std::future::Future;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -177,7 +176,7 @@ struct Driver {
 }
 
 enum Done {
-    Launched(Result<(Place, Child, SocketAddr), String>),
+    Launched(Result<Box<(Place, Child, SocketAddr)>, String>),
     Checked(Result<(), String>),
 }
 
@@ -234,7 +233,8 @@ impl Driver {
                 self.host.logs.note(&self.source, &format!("does not start: {why}"));
                 Input::LaunchFailed(why)
             }
-            Done::Launched(Ok((place, child, address))) => {
+            Done::Launched(Ok(launched)) => {
+                let (place, child, address) = *launched;
                 self.host
                     .logs
                     .note(&self.source, &format!("started, process {}, port {}", child.pid(), address.port()));
@@ -252,7 +252,7 @@ impl Driver {
             Output::Launch => {
                 let launch =
                     launch(self.host.clone(), Arc::clone(&self.unit), Arc::clone(&self.service), self.source.clone());
-                self.working = Some(launch.map(Done::Launched).boxed());
+                self.working = Some(launch.map(|launched| Done::Launched(launched.map(Box::new))).boxed());
             }
             Output::Check => {
                 if let Some(address) = self.address {
@@ -352,11 +352,9 @@ async fn work(working: &mut Option<BoxFuture<'static, Done>>) -> Done {
     done
 }
 
-fn sleep_until(wake: Option<Instant>) -> impl Future<Output = ()> {
-    async move {
-        match wake {
-            Some(wake) => tokio::time::sleep_until(wake.into()).await,
-            None => std::future::pending().await,
-        }
+async fn sleep_until(wake: Option<Instant>) {
+    match wake {
+        Some(wake) => tokio::time::sleep_until(wake.into()).await,
+        None => std::future::pending().await,
     }
 }

@@ -203,10 +203,10 @@ fn expire_at(at_ms: u64, only: Option<ExpireOnly>, seen: Seen<'_>, now_ms: u64) 
     let current = seen.expires_ms.unwrap_or(u64::MAX);
     let allowed = match only {
         None => true,
-        Some(ExpireOnly::IfNone) => seen.expires_ms.is_none(),
-        Some(ExpireOnly::IfAny) => seen.expires_ms.is_some(),
-        Some(ExpireOnly::IfLater) => at_ms > current,
-        Some(ExpireOnly::IfSooner) => at_ms < current,
+        Some(ExpireOnly::WithoutExpiry) => seen.expires_ms.is_none(),
+        Some(ExpireOnly::WithExpiry) => seen.expires_ms.is_some(),
+        Some(ExpireOnly::Later) => at_ms > current,
+        Some(ExpireOnly::Sooner) => at_ms < current,
     };
     match allowed {
         false => (Change::None, Reply::Int(0)),

@@ -74,10 +74,10 @@ pub(crate) enum SetOnly {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) enum ExpireOnly {
-    IfNone,
-    IfAny,
-    IfLater,
-    IfSooner,
+    WithoutExpiry,
+    WithExpiry,
+    Later,
+    Sooner,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]

@@ -21,11 +21,14 @@ const INCOMING_MAX: usize = 64;
 /// A sender that is silent for longer has given up.
 const INCOMING_AGE_MAX: Duration = Duration::from_secs(60);
 
+/// What is coming in, by sender and blob, each with when its last piece came.
+type Arriving = HashMap<(NodeId, BlobId), (Instant, Incoming)>;
+
 /// Cheap to clone.
 #[derive(Clone)]
 pub struct Answers {
     disk: Disk,
-    incoming: Arc<Mutex<HashMap<(NodeId, BlobId), (Instant, Incoming)>>>,
+    incoming: Arc<Mutex<Arriving>>,
 }
 
 impl Answers {

@@ -85,7 +85,7 @@ fn moving(catalog: &Catalog, from: &Layout, reports: &Reports) -> Moving {
 /// What a node that is not done has fetched of `to_fetch`, by what it says of itself.
 fn fetched(to_fetch: u64, report: Option<&Report>) -> u64 {
     let Some((done, total)) = report.and_then(|report| report.transfer) else { return 0 };
-    if total == 0 { 0 } else { to_fetch * done.min(total) / total }
+    (to_fetch * done.min(total)).checked_div(total).unwrap_or(0)
 }
 
 struct Shares {

@@ -31,10 +31,10 @@ pub(super) fn expire(args: Args<'_>, unit_ms: i64, from_now: bool) -> Planned {
 
 fn only(word: &[u8]) -> Result<ExpireOnly, Reply> {
     match word.to_ascii_uppercase().as_slice() {
-        b"NX" => Ok(ExpireOnly::IfNone),
-        b"XX" => Ok(ExpireOnly::IfAny),
-        b"GT" => Ok(ExpireOnly::IfLater),
-        b"LT" => Ok(ExpireOnly::IfSooner),
+        b"NX" => Ok(ExpireOnly::WithoutExpiry),
+        b"XX" => Ok(ExpireOnly::WithExpiry),
+        b"GT" => Ok(ExpireOnly::Later),
+        b"LT" => Ok(ExpireOnly::Sooner),
         _ => Err(Reply::Error(format!("ERR Unsupported option {}", text(word)).into())),
     }
 }

@@ -51,7 +51,7 @@ fn set_takes_its_options_in_any_case_and_order() {
 
 #[test]
 fn a_time_in_the_past_is_allowed_where_it_means_delete() {
-    let action = Action::ExpireAt { at_ms: 0, only: Some(ExpireOnly::IfLater) };
+    let action = Action::ExpireAt { at_ms: 0, only: Some(ExpireOnly::Later) };
     assert_eq!(planned("PEXPIREAT a -5 gt"), Plan::Keyed(Op::new("a".into(), action)));
 }
 
