@@ -6,7 +6,7 @@ use std::time::Duration;
 use anyhow::{Context as _, Result, anyhow, bail};
 use bytes::Bytes;
 use futures_util::StreamExt;
-use http::{Method, Request, Response, StatusCode};
+use http::{Method, Request, Response};
 use http_body_util::combinators::BoxBody;
 use http_body_util::{BodyExt, Full, StreamBody};
 use hyper::body::{Frame, Incoming};
@@ -71,16 +71,10 @@ impl AdminClient {
         json(self.send(Method::PUT, path, full(value), ANSWER_DEADLINE).await?).await
     }
 
-    /// Bytes as they are; `None` if there is nothing there.
-    pub async fn bytes(&self, path: &str) -> Result<Option<Bytes>> {
-        let response = self.exchange(Method::GET, path, &[], empty(), ANSWER_DEADLINE).await?;
-        if response.status() == StatusCode::NOT_FOUND {
-            return match failure(response).await {
-                Failure { help: None, .. } => Ok(None),
-                told => Err(explain(told)),
-            };
-        }
-        Ok(Some(checked(response).await?.into_body().collect().await?.to_bytes()))
+    /// Bytes as they are.
+    pub async fn bytes(&self, path: &str) -> Result<Bytes> {
+        let response = self.send(Method::GET, path, empty(), ANSWER_DEADLINE).await?;
+        Ok(response.into_body().collect().await?.to_bytes())
     }
 
     /// Streams a file; `progress` is told every piece's length.

@@ -24,6 +24,12 @@ pub struct Component {
     path: PathBuf,
 }
 
+impl std::fmt::Debug for Component {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Component").field("path", &self.path).finish_non_exhaustive()
+    }
+}
+
 impl Component {
     pub fn path(&self) -> &Path {
         &self.path

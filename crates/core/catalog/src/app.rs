@@ -17,6 +17,8 @@ pub struct App {
     pub releases: Vec<Release>,
     /// Number of the release that is served.
     pub current: u64,
+    #[serde(default)]
+    pub first_deployed_ms: u64,
 }
 
 /// One deployed state of an app: its manifest and its files.

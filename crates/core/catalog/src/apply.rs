@@ -169,8 +169,12 @@ impl Catalog {
         self.check_hosts(&app, &release)?;
         let buckets = self.buckets_of(&app, &release, tokens)?;
         self.buckets.extend(buckets.into_iter().map(|bucket| (bucket.name.clone(), bucket)));
-        let entry =
-            self.apps.entry(app.clone()).or_insert_with(|| App { name: app.clone(), releases: vec![], current: 0 });
+        let entry = self.apps.entry(app.clone()).or_insert_with(|| App {
+            name: app.clone(),
+            releases: vec![],
+            current: 0,
+            first_deployed_ms: release.created_ms,
+        });
         release.number = entry.releases.last().map_or(0, |last| last.number) + 1;
         entry.current = release.number;
         entry.releases.push(release);

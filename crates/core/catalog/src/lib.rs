@@ -60,10 +60,10 @@ impl Catalog {
         self.moving_from.as_ref().unwrap_or(&self.layout)
     }
 
-    /// The app whose current release is to be served for `host` (without port): by its hosts, by `NAME.localhost`, or the only one.
-    pub fn app_for_host(&self, host: &str) -> Option<&App> {
-        let named = |app: &&App| app.answers_host(host);
-        self.apps.values().find(named).or_else(|| (self.apps.len() == 1).then(|| self.apps.values().next()).flatten())
+    /// The app that answers where the host names none: the one that was deployed first. So a second deploy changes nothing for
+    /// those who use the first by its address.
+    pub fn default_app(&self) -> Option<&App> {
+        self.apps.values().min_by_key(|app| (app.first_deployed_ms, &app.name))
     }
 }
 

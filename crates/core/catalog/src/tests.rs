@@ -172,16 +172,19 @@ fn a_bucket_keeps_its_token_over_deploys_and_its_data_when_a_release_forgets_it(
 }
 
 #[test]
-fn a_host_belongs_to_one_app_and_a_lone_app_answers_every_host() {
+fn a_host_belongs_to_one_app_and_the_first_app_stays_the_default() {
     let mut catalog = founded();
+    assert!(catalog.default_app().is_none());
     deploy(&mut catalog, &SHOP.replace("name = \"shop\"", "name = \"shop\"\nhosts = [\"shop.example\"]")).unwrap();
-    assert_eq!(catalog.app_for_host("127.0.0.1").unwrap().name, "shop");
     let blog = "name = \"blog\"\nhosts = [\"shop.example\"]\n[[route]]\npath = \"/\"\nto = \"static:public\"\n";
     assert!(matches!(deploy(&mut catalog, blog), Err(Refusal::HostTaken { .. })));
-    deploy(&mut catalog, &blog.replace("shop", "blog")).unwrap();
-    assert!(catalog.app_for_host("127.0.0.1").is_none(), "two apps: the host has to say which");
-    assert_eq!(catalog.app_for_host("Shop.Example").unwrap().name, "shop");
-    assert_eq!(catalog.app_for_host("blog.localhost").unwrap().name, "blog");
+    let manifest = manifest(&blog.replace("shop", "blog"));
+    let command = Command::Deploy { manifest, files: BlobId([7; 32]), files_len: 1, bucket_tokens: vec![] };
+    catalog.apply(Stamped { now_ms: 2 * HOUR_MS, command }).unwrap();
+    assert_eq!(catalog.default_app().map(|app| app.name.as_str()), Some("shop"), "blog sorts first but came later");
+    assert!(catalog.apps["shop"].answers_host("Shop.Example"));
+    assert!(catalog.apps["blog"].answers_host("blog.localhost"));
+    assert!(!catalog.apps["blog"].answers_host("shop.example"));
 }
 
 #[test]

@@ -1,5 +1,7 @@
 //! Several nodes in one process, each on a runtime of its own so that it can be killed: real sockets, real TLS, real disks.
 
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
 mod harness;
 
 use std::sync::Arc;

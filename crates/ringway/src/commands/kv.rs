@@ -59,7 +59,7 @@ fn read_input() -> Result<Vec<u8>> {
 }
 
 async fn get(client: &AdminClient, bucket: &str, key: &str, json: bool) -> Result<()> {
-    let Some(value) = client.bytes(&path(bucket, key)).await? else { bail!("bucket {bucket} has no key {key}") };
+    let value = client.bytes(&path(bucket, key)).await?;
     if json {
         return output::print_json(&json!({ "key": key, "value": String::from_utf8_lossy(&value) }));
     }

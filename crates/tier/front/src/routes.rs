@@ -17,8 +17,10 @@ pub struct Routes {
     by_host: HashMap<String, Arc<AppRoutes>>,
     /// `.example.org` for every name below, the longest first.
     by_suffix: Vec<(String, Arc<AppRoutes>)>,
-    /// The only app there is: it answers for every host.
-    only: Option<Arc<AppRoutes>>,
+    /// Answers where a client names an address instead of a host.
+    default: Option<Arc<AppRoutes>>,
+    /// There is no other app: it answers for every host.
+    is_alone: bool,
 }
 
 /// One app's routes, those that are to be tried first first.
@@ -40,7 +42,9 @@ pub struct RouteEntry {
 
 impl Routes {
     pub fn new(catalog: Arc<Catalog>) -> Self {
-        let mut routes = Routes { catalog: Arc::clone(&catalog), ..Routes::default() };
+        let is_alone = catalog.apps.len() == 1;
+        let mut routes = Routes { catalog: Arc::clone(&catalog), is_alone, ..Routes::default() };
+        let default = catalog.default_app().map(|app| app.name.as_str());
         for app in catalog.apps.values() {
             let Some(entry) = AppRoutes::new(app) else { continue };
             let entry = Arc::new(entry);
@@ -52,18 +56,29 @@ impl Routes {
                     None => drop(routes.by_host.insert(host.to_ascii_lowercase(), Arc::clone(&entry))),
                 }
             }
-            routes.only = (catalog.apps.len() == 1).then_some(entry);
+            if default == Some(app.name.as_str()) {
+                routes.default = Some(entry);
+            }
         }
         routes.by_suffix.sort_by_key(|(suffix, _)| std::cmp::Reverse(suffix.len()));
         routes
     }
 
-    /// The app for a host (without port): by its exact name, by a name below one of its own, or the only one.
+    /// The app for a host (without port): by its exact name, by a name below one of its own; the default one if the host is just
+    /// an address of this machine, or if there is no other. A domain that nobody claimed is not answered with somebody else's app.
     pub fn app_for_host(&self, host: &str) -> Option<&Arc<AppRoutes>> {
         let host = lower(host);
         let below = || self.by_suffix.iter().find(|(suffix, _)| is_below(&host, suffix)).map(|(_, app)| app);
-        self.by_host.get(host.as_ref()).or_else(below).or(self.only.as_ref())
+        self.by_host
+            .get(host.as_ref())
+            .or_else(below)
+            .or_else(|| self.default.as_ref().filter(|_| self.is_alone || is_address(&host)))
     }
+}
+
+/// `localhost`, `192.0.2.1`, `[::1]`.
+fn is_address(host: &str) -> bool {
+    host == "localhost" || host.trim_matches(['[', ']']).parse::<std::net::IpAddr>().is_ok()
 }
 
 impl AppRoutes {

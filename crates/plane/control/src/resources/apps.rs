@@ -40,10 +40,10 @@ pub(crate) fn urls(catalog: &Catalog, own: NodeId, name: &str, hosts: &[String])
         );
     }
     let Some(http) = node.addresses.http else { return urls };
-    let is_alone = catalog.apps.keys().all(|other| other == name);
+    let is_default = catalog.default_app().is_some_and(|app| app.name == name);
     // `localhost` is these two; 127.0.0.2 is loopback as well, and another node.
     let is_local = http.ip() == Ipv4Addr::LOCALHOST || http.ip() == Ipv6Addr::LOCALHOST || http.ip().is_unspecified();
-    if is_alone {
+    if is_default {
         let host = if is_local { "localhost".to_owned() } else { without_port(http) };
         urls.push(format!("http://{host}{}/", port(http, 80)));
     }

@@ -81,6 +81,7 @@ impl Site {
             name: APP.to_owned(),
             releases: vec![],
             current: 0,
+            first_deployed_ms: 1,
         });
         app.current += 1;
         let release = Release { number: app.current, manifest, files: blob, files_len: 0, created_ms: 0 };

@@ -1,5 +1,7 @@
 //! Three data tiers in one process, with stand-ins for the network, gossip and the control log.
 
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
 mod client;
 mod durability;
 mod failure;

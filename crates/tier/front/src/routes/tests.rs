@@ -4,7 +4,11 @@ use ringway_manifest::{Manifest, PathPattern, Target};
 
 use super::*;
 
-fn catalog(apps: &[(&str, &[&str], &[(&str, Option<&str>, &str)])]) -> Arc<Catalog> {
+/// Path, host, target.
+type RouteText<'a> = (&'a str, Option<&'a str>, &'a str);
+
+/// Apps by name, with their hosts and routes.
+fn catalog(apps: &[(&str, &[&str], &[RouteText])]) -> Arc<Catalog> {
     let mut catalog = Catalog::default();
     for (name, hosts, routes) in apps {
         let mut manifest = Manifest::new(*name);
@@ -18,7 +22,10 @@ fn catalog(apps: &[(&str, &[&str], &[(&str, Option<&str>, &str)])]) -> Arc<Catal
             })
             .collect();
         let release = Release { number: 1, manifest, files: BlobId([0; 32]), files_len: 0, created_ms: 0 };
-        catalog.apps.insert((*name).to_owned(), App { name: (*name).to_owned(), releases: vec![release], current: 1 });
+        catalog.apps.insert(
+            (*name).to_owned(),
+            App { name: (*name).to_owned(), releases: vec![release], current: 1, first_deployed_ms: 1 },
+        );
     }
     Arc::new(catalog)
 }
@@ -85,6 +92,12 @@ fn hosts_lead_to_apps() {
         : None
     "#]]
     .assert_eq(&told);
+    assert_eq!(
+        routes.app_for_host("127.0.0.1").map(|app| app.app.as_ref()),
+        Some("blog"),
+        "by address: the first by name of equals"
+    );
+    assert_eq!(routes.app_for_host("[::1]").map(|app| app.app.as_ref()), Some("blog"));
     let only = Routes::new(catalog(&[("shop", &["shop.example"], &[])]));
     assert!(only.app_for_host("unknown").is_some(), "the only app answers for every host");
 }

@@ -228,7 +228,7 @@ pub fn catalog(routes: Vec<Route>, nodes: &[u8]) -> Catalog {
     manifest.routes = routes;
     manifest.services.insert("web".to_owned(), AppService::new("./web"));
     let release = Release { number: 1, manifest, files: BlobId([7; 32]), files_len: 0, created_ms: 0 };
-    let app = App { name: "shop".to_owned(), releases: vec![release], current: 1 };
+    let app = App { name: "shop".to_owned(), releases: vec![release], current: 1, first_deployed_ms: 1 };
     let mut catalog = Catalog::default();
     catalog.apps.insert("shop".to_owned(), app);
     for number in nodes {
