@@ -24,7 +24,7 @@ import time
 import urllib.request
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
-RINGWAY = ROOT / "target/release/ringway"
+RINGWAY = pathlib.Path(os.environ.get("RINGWAY", ROOT / "target/release/ringway"))
 SERVER_CORE, LOAD_CORE = "0", "1"
 RINGWAY_IP, PEER_IP = "127.77.0.1", "127.77.0.2"
 

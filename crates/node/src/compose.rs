@@ -40,6 +40,9 @@ pub struct Node {
 
 impl Node {
     pub async fn build(config: &Config, start: Start, data_dir: &DataDir) -> Result<Self, Error> {
+        if let Start::Join { token } = &start {
+            ringway_cluster::Token::parse(token).map_err(ringway_cluster::Error::from)?;
+        }
         let program = Path::new("/proc/self/exe");
         let spawner =
             Spawner::start(program, [SPAWNER_ARGUMENT]).await.map_err(|fault| Error::part("the spawner")(&fault))?;

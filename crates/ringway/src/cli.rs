@@ -60,7 +60,9 @@ pub enum Command {
     )]
     Join(JoinArgs),
     /// Hand the node's data to the others, then take it out of the cluster
-    #[command(after_help = "Examples:\n  ringway leave\n  ringway --admin .ringway/n3 leave")]
+    #[command(
+        after_help = "Examples:\n  ringway leave\n  ringway --admin .ringway/n3 leave\n  ringway leave --dead n3"
+    )]
     Leave(LeaveArgs),
     /// Write a starter ringway.toml
     #[command(after_help = "Examples:\n  ringway init\n  ringway init mysite")]
@@ -242,6 +244,9 @@ pub struct LeaveArgs {
     /// Do not wait until the data has moved
     #[arg(long)]
     pub no_wait: bool,
+    /// Take out a node that is down and never coming back; the others have its data already
+    #[arg(long, value_name = "NAME", conflicts_with = "no_wait")]
+    pub dead: Option<String>,
 }
 
 #[derive(Debug, Args)]
@@ -366,6 +371,16 @@ pub enum KvCommand {
         #[arg(long, default_value_t = 1000)]
         limit: usize,
     },
+}
+
+impl KvCommand {
+    pub fn has_empty_key(&self) -> bool {
+        match self {
+            Self::Get { key, .. } | Self::Set { key, .. } => key.is_empty(),
+            Self::Del { keys, .. } => keys.iter().any(String::is_empty),
+            Self::Keys { .. } => false,
+        }
+    }
 }
 
 #[derive(Debug, Args)]

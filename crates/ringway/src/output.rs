@@ -19,8 +19,22 @@ pub fn table(head: &[&str], rows: impl IntoIterator<Item = Vec<String>>) -> Stri
     table.lines().map(|line| line.trim_end().to_owned()).collect::<Vec<_>>().join("\n")
 }
 
+/// Prints a line for [`say!`]. A closed pipe (`| head`) is a normal end, not a panic.
+pub fn print_line(text: std::fmt::Arguments<'_>) {
+    use std::io::Write as _;
+    if writeln!(std::io::stdout(), "{text}").is_err() {
+        std::process::exit(0);
+    }
+}
+
+/// `println!` for everything the command line says on standard output.
+macro_rules! say {
+    ($($text:tt)*) => { $crate::output::print_line(format_args!($($text)*)) };
+}
+pub(crate) use say;
+
 pub fn print_json(value: &impl Serialize) -> Result<()> {
-    println!("{}", serde_json::to_string_pretty(value)?);
+    say!("{}", serde_json::to_string_pretty(value)?);
     Ok(())
 }
 

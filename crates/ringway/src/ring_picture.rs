@@ -131,7 +131,7 @@ mod tests {
             colour: false,
             centre: ["epoch 3".into(), "settled".into()],
         };
-        expect_test::expect![[r#"
+        let expected = expect_test::expect![[r#"
                             A
                      BBBBBBBAAAAAAAA
                    BBBB           AAAA
@@ -149,7 +149,7 @@ mod tests {
                             B
 
               A n1  up       ███████████████░░░░░  75.0 % primary, 100 partitions held
-              B n2  up       █████░░░░░░░░░░░░░░░  25.0 % primary, 100 partitions held"#]]
-        .assert_eq(&picture.draw());
+              B n2  up       █████░░░░░░░░░░░░░░░  25.0 % primary, 100 partitions held"#]];
+        expected.assert_eq(&picture.draw());
     }
 }

@@ -9,7 +9,7 @@ use ringway_manifest::{Storage, show_duration};
 use crate::admin_client::segment;
 use crate::cli::{BucketCommand, TargetArgs};
 use crate::find_node::find_node;
-use crate::output;
+use crate::output::{self, say};
 
 pub async fn run(target: &TargetArgs, command: BucketCommand) -> Result<()> {
     let client = find_node(target).await?;
@@ -29,11 +29,8 @@ pub async fn run(target: &TargetArgs, command: BucketCommand) -> Result<()> {
             if target.json {
                 return output::print_json(&created);
             }
-            println!("bucket {}\n  token {}", created.name, created.token);
-            created
-                .url
-                .iter()
-                .for_each(|url| println!("  url   {url}\n  try   redis-cli --no-auth-warning -u {url} ping"));
+            say!("bucket {}\n  token {}", created.name, created.token);
+            created.url.iter().for_each(|url| say!("  url   {url}\n  try   redis-cli --no-auth-warning -u {url} ping"));
             Ok(())
         }
         BucketCommand::Ls => {
@@ -42,8 +39,8 @@ pub async fn run(target: &TargetArgs, command: BucketCommand) -> Result<()> {
                 return output::print_json(&buckets);
             }
             match buckets.is_empty() {
-                true => println!("no buckets yet: `ringway bucket create NAME`, or [kv.NAME] in a manifest"),
-                false => println!(
+                true => say!("no buckets yet: `ringway bucket create NAME`, or [kv.NAME] in a manifest"),
+                false => say!(
                     "{}",
                     output::table(
                         &["BUCKET", "CONSISTENCY", "COPIES", "STORAGE", "LIMIT", "TTL", "KEYS HELD", "BYTES HELD"],
@@ -61,7 +58,7 @@ pub async fn run(target: &TargetArgs, command: BucketCommand) -> Result<()> {
             if target.json {
                 return output::print_json(&done);
             }
-            println!("bucket {name} is gone");
+            say!("bucket {name} is gone");
             Ok(())
         }
     }

@@ -10,7 +10,7 @@ use crate::admin_client::{AdminClient, segment};
 use crate::app_dir::AppDir;
 use crate::cli::{DeployArgs, TargetArgs};
 use crate::find_node::find_node;
-use crate::output;
+use crate::output::{self, say};
 use crate::progress::{bytes_bar, spinner};
 
 const POLL: Duration = Duration::from_millis(200);
@@ -38,8 +38,8 @@ pub async fn run(target: &TargetArgs, arguments: &DeployArgs) -> Result<()> {
         (false, true) => "deployed",
         (false, false) => "live",
     };
-    println!("{} release {} is {state}", deployed.app, deployed.release);
-    deployed.urls.iter().for_each(|url| println!("  {url}"));
+    say!("{} release {} is {state}", deployed.app, deployed.release);
+    deployed.urls.iter().for_each(|url| say!("  {url}"));
     Ok(())
 }
 
@@ -85,5 +85,9 @@ fn unhealthy(health: &Health, within: Duration) -> String {
         text += &format!("\n  {}: {} of {} healthy", unit.unit, unit.healthy, unit.wanted);
         unit.notes.iter().for_each(|note| text += &format!("\n    {note}"));
     }
-    text + &format!("\n`ringway logs {0}` shows what it wrote; `ringway rollback {0}` goes back", health.app)
+    let back = match health.release {
+        1 => format!("`ringway remove {}` takes it away", health.app),
+        _ => format!("`ringway rollback {}` goes back", health.app),
+    };
+    text + &format!("\n`ringway logs {}` shows what it wrote; {back}", health.app)
 }

@@ -1,13 +1,13 @@
 //! `ringway dev`: one node with everything embedded, the app deployed to it, again on every change, and its logs here.
 
-use std::path::Path;
-use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
+use std::path::{Path, PathBuf};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, channel, sync_channel};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result};
 use notify::{EventKind, RecursiveMode, Watcher as _};
 use ringway_control::api::{AppView, Deployed};
-use ringway_node::{Ready, Start, run_node};
+use ringway_node::{Start, run_node};
 
 use super::deploy::upload;
 use super::logs::print_entry;
@@ -38,9 +38,14 @@ pub fn run(arguments: &DevArgs) -> Result<()> {
         let (admin, name) = (ready.admin_file().clone(), app.name().to_owned());
         let client = move || AdminClient::new(&admin.url, admin.token.clone());
         let log_client = client.clone();
-        // Both end with the process; the node's own shutdown does not depend on them.
-        std::thread::spawn(move || told("logs", on_runtime(show_logs(log_client, name))));
-        std::thread::spawn(move || told("reload", on_runtime(deploy_on_change(client, dir, ready))));
+        // Both end with the process; the node's own shutdown does not depend on them. There are no logs before the first deploy.
+        let (first_deploy, deployed) = sync_channel::<()>(1);
+        std::thread::spawn(move || {
+            if deployed.recv().is_ok() {
+                told("logs", on_runtime(show_logs(log_client, name)));
+            }
+        });
+        std::thread::spawn(move || told("reload", on_runtime(deploy_on_change(client, dir, first_deploy))));
     })?;
     Ok(())
 }
@@ -57,8 +62,8 @@ fn on_runtime<T>(work: impl Future<Output = Result<T>>) -> Result<T> {
 
 async fn deploy_on_change(
     client: impl Fn() -> Result<AdminClient>,
-    dir: std::path::PathBuf,
-    _ready: Ready,
+    dir: PathBuf,
+    first_deploy: SyncSender<()>,
 ) -> Result<()> {
     let (sender, changes) = channel();
     let mut watcher = notify::recommended_watcher(move |event: notify::Result<notify::Event>| {
@@ -71,7 +76,11 @@ async fn deploy_on_change(
     loop {
         let start = Instant::now();
         match deploy(&client, &dir).await {
-            Ok(deployed) => report(&client, &deployed, start.elapsed()).await?,
+            Ok(deployed) => {
+                // Full or gone: the logs are shown already.
+                let _ = first_deploy.try_send(());
+                report(&client, &deployed, start.elapsed()).await?;
+            }
             Err(error) => output::print_error(&error.context("not deployed; what ran before goes on")),
         }
         if !wait_for_quiet(&changes) {
@@ -101,9 +110,8 @@ async fn report(client: &AdminClient, deployed: &Deployed, took: Duration) -> Re
 }
 
 fn is_a_change(event: &notify::Event) -> bool {
-    let watched = |path: &std::path::PathBuf| {
-        !path.components().any(|part| NOT_WATCHED.iter().any(|name| part.as_os_str() == *name))
-    };
+    let watched =
+        |path: &PathBuf| !path.components().any(|part| NOT_WATCHED.iter().any(|name| part.as_os_str() == *name));
     !matches!(event.kind, EventKind::Access(_)) && event.paths.iter().any(watched)
 }
 
@@ -125,7 +133,7 @@ fn wait_for_quiet(changes: &Receiver<()>) -> bool {
 
 async fn show_logs(client: impl Fn() -> Result<AdminClient>, app: String) -> Result<()> {
     let client = client()?;
-    let mut lines = client.lines(&format!("/v1/logs/follow?app={}&lines=0", segment(&app))).await?;
+    let mut lines = client.lines(&format!("/v1/logs/follow?app={}&lines=100", segment(&app))).await?;
     while let Some(line) = lines.next().await? {
         if !line.is_empty() {
             print_entry(&serde_json::from_str(&line)?, false)?;

@@ -1,5 +1,6 @@
 //! `ringway init`: writes a starter manifest, never over one that is there.
 
+use crate::output::say;
 use std::fs;
 use std::path::Path;
 
@@ -28,6 +29,6 @@ pub fn run(dir: &Path) -> Result<()> {
             format!("<!doctype html>\n<title>{name}</title>\n<h1>{name}</h1>\n<p>Served by Ringway.</p>\n"),
         )?;
     }
-    println!("wrote {} and {}\nnext: ringway dev {}", file.display(), public.display(), dir.display());
+    say!("wrote {} and {}\nnext: ringway dev {}", file.display(), public.display(), dir.display());
     Ok(())
 }

@@ -9,19 +9,22 @@ use serde_json::json;
 use crate::admin_client::{AdminClient, segment};
 use crate::cli::{KvCommand, TargetArgs};
 use crate::find_node::find_node;
-use crate::output;
+use crate::output::{self, say};
 
 const PAGE: usize = 500;
 
 pub async fn run(target: &TargetArgs, command: KvCommand) -> Result<()> {
     let client = find_node(target).await?;
+    if command.has_empty_key() {
+        bail!("a key has at least one byte here; redis-cli can write and read the empty one");
+    }
     match command {
         KvCommand::Get { bucket, key } => get(&client, &bucket, &key, target.json).await,
         KvCommand::Set { bucket, key, value, ttl } => {
             let ttl = ttl.map(|ttl| format!("?ttl_ms={}", ttl.as_millis())).unwrap_or_default();
             let value = value.map_or_else(read_input, |value| Ok(value.into_bytes()))?;
             let _: Done = client.put(&(path(&bucket, &key) + &ttl), value).await?;
-            say(target.json, &json!({ "set": key }), "OK")
+            tell(target.json, &json!({ "set": key }), "OK")
         }
         KvCommand::Del { bucket, keys } => {
             let mut deleted = 0;
@@ -29,7 +32,7 @@ pub async fn run(target: &TargetArgs, command: KvCommand) -> Result<()> {
                 let done: Done = client.delete(&path(&bucket, key)).await?;
                 deleted += u64::from(done.done);
             }
-            say(target.json, &json!({ "deleted": deleted }), &format!("{deleted} deleted"))
+            tell(target.json, &json!({ "deleted": deleted }), &format!("{deleted} deleted"))
         }
         KvCommand::Keys { bucket, pattern, limit } => {
             keys(&client, &bucket, pattern.as_deref(), limit, target.json).await
@@ -41,11 +44,11 @@ fn path(bucket: &str, key: &str) -> String {
     format!("/v1/kv/{}/{}", segment(bucket), segment(key))
 }
 
-fn say(json: bool, value: &serde_json::Value, text: &str) -> Result<()> {
+fn tell(json: bool, value: &serde_json::Value, text: &str) -> Result<()> {
     if json {
         return output::print_json(value);
     }
-    println!("{text}");
+    say!("{text}");
     Ok(())
 }
 
@@ -88,7 +91,7 @@ async fn keys(client: &AdminClient, bucket: &str, pattern: Option<&str>, limit: 
     if json {
         return output::print_json(&json!({ "keys": found, "more": more }));
     }
-    found.iter().for_each(|key| println!("{key}"));
+    found.iter().for_each(|key| say!("{key}"));
     if more {
         eprintln!("there are more than {limit}: see --limit");
     }

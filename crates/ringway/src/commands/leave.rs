@@ -5,15 +5,24 @@ use std::time::Duration;
 use anyhow::{Result, bail};
 use ringway_control::api::{Done, Moving, Status};
 
+use crate::admin_client::segment;
 use crate::cli::{LeaveArgs, TargetArgs};
 use crate::find_node::find_node;
-use crate::output;
+use crate::output::{self, say};
 use crate::progress::steps_bar;
 
 const POLL: Duration = Duration::from_millis(300);
 
 pub async fn run(target: &TargetArgs, arguments: &LeaveArgs) -> Result<()> {
     let client = find_node(target).await?;
+    if let Some(name) = &arguments.dead {
+        let _: Done = client.delete(&format!("/v1/nodes/{}", segment(name))).await?;
+        if target.json {
+            return output::print_json(&serde_json::json!({ "removed": name }));
+        }
+        say!("node {name} is out of the cluster; if it comes back it is refused");
+        return Ok(());
+    }
     let before: Status = client.get("/v1/status").await?;
     let _: Done = client.post("/v1/leave", &serde_json::json!({})).await?;
     if !arguments.no_wait {
@@ -38,8 +47,8 @@ pub async fn run(target: &TargetArgs, arguments: &LeaveArgs) -> Result<()> {
         return output::print_json(&serde_json::json!({ "left": before.node.name, "waited": !arguments.no_wait }));
     }
     match arguments.no_wait {
-        true => println!("node {} is leaving; it stops when the others have its data", before.node.name),
-        false => println!("node {} has left; the others have its data", before.node.name),
+        true => say!("node {} is leaving; it stops when the others have its data", before.node.name),
+        false => say!("node {} has left; the others have its data", before.node.name),
     }
     Ok(())
 }

@@ -7,7 +7,7 @@ use ringway_ports::LogStream;
 use crate::admin_client::segment;
 use crate::cli::{LogsArgs, TargetArgs};
 use crate::find_node::find_node;
-use crate::output;
+use crate::output::{self, say};
 
 pub async fn run(target: &TargetArgs, arguments: &LogsArgs) -> Result<()> {
     let client = find_node(target).await?;
@@ -31,13 +31,8 @@ pub async fn run(target: &TargetArgs, arguments: &LogsArgs) -> Result<()> {
 }
 
 pub fn print_entry(entry: &LogEntry, json: bool) -> Result<()> {
-    use std::io::Write as _;
-    let text = if json { serde_json::to_string(entry)? } else { show(entry) };
-    // A closed pipe (`| head`) is a normal end.
-    match writeln!(std::io::stdout(), "{text}") {
-        Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => std::process::exit(0),
-        written => Ok(written?),
-    }
+    say!("{}", if json { serde_json::to_string(entry)? } else { show(entry) });
+    Ok(())
 }
 
 fn show(entry: &LogEntry) -> String {

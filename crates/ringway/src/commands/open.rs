@@ -7,7 +7,7 @@ use ringway_control::api::AppView;
 
 use crate::cli::{OpenArgs, TargetArgs};
 use crate::find_node::{console_url, find_node};
-use crate::output;
+use crate::output::{self, say};
 
 pub async fn run(target: &TargetArgs, arguments: &OpenArgs) -> Result<()> {
     let client = find_node(target).await?;
@@ -17,13 +17,13 @@ pub async fn run(target: &TargetArgs, arguments: &OpenArgs) -> Result<()> {
             let apps: Vec<AppView> = client.get("/v1/apps").await?;
             let app = apps.into_iter().find(|app| app.name == *name);
             let app = app.with_context(|| format!("there is no app {name}: `ringway status` shows those there are"))?;
-            app.urls.into_iter().next().context("this node serves no HTTP: ask another with --admin")?
+            app.urls.into_iter().next().context("it has no address of its own here: add `hosts = [\"...\"]` to its ringway.toml, or ask another node with --admin")?
         }
     };
     if target.json {
         return output::print_json(&serde_json::json!({ "url": url }));
     }
-    println!("{url}");
+    say!("{url}");
     if !arguments.print {
         browse(&url);
     }

@@ -9,7 +9,7 @@ use ringway_manifest::{Change, ChangeKind};
 use crate::app_dir::AppDir;
 use crate::cli::TargetArgs;
 use crate::find_node::find_node;
-use crate::output;
+use crate::output::{self, say};
 
 pub async fn run(target: &TargetArgs, dir: &Path) -> Result<()> {
     let app = AppDir::open(dir)?;
@@ -21,12 +21,12 @@ pub async fn run(target: &TargetArgs, dir: &Path) -> Result<()> {
         return output::print_json(&plan);
     }
     match plan.current {
-        Some(release) => println!("{}: release {release} is served now", plan.app),
-        None => println!("{}: not deployed yet", plan.app),
+        Some(release) => say!("{}: release {release} is served now", plan.app),
+        None => say!("{}: not deployed yet", plan.app),
     }
     print_changes(&plan.changes);
-    println!("{}", if plan.files_changed { "~ files" } else { "= files are the same" });
-    println!("nothing was changed: `ringway deploy {}` does it", dir.display());
+    say!("{}", if plan.files_changed { "~ files" } else { "= files are the same" });
+    say!("nothing was changed: `ringway deploy {}` does it", dir.display());
     Ok(())
 }
 
@@ -37,6 +37,6 @@ pub fn print_changes(changes: &[Change]) {
             ChangeKind::Removed => '-',
             ChangeKind::Changed => '~',
         };
-        println!("{sign} {}{}{}", change.what, if change.detail.is_empty() { "" } else { ": " }, change.detail);
+        say!("{sign} {}{}{}", change.what, if change.detail.is_empty() { "" } else { ": " }, change.detail);
     }
 }

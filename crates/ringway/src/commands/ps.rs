@@ -1,12 +1,12 @@
 //! `ringway ps`: what runs where, and why it is in the state it is in.
 
-use anyhow::Result;
+use anyhow::{Result, bail};
 use ringway_control::api::{NodeInstances, Ps};
 use ringway_ports::InstanceView;
 
 use crate::cli::TargetArgs;
 use crate::find_node::find_node;
-use crate::output;
+use crate::output::{self, say};
 
 pub async fn run(target: &TargetArgs, app: Option<&str>) -> Result<()> {
     let client = find_node(target).await?;
@@ -18,9 +18,12 @@ pub async fn run(target: &TargetArgs, app: Option<&str>) -> Result<()> {
         return output::print_json(&ps);
     }
     let rows: Vec<Vec<String>> = ps.nodes.iter().flat_map(rows).collect();
+    if let Some(app) = app.filter(|_| rows.is_empty()) {
+        bail!("app {app} has no instances here: `ringway status` shows the apps there are");
+    }
     match rows.is_empty() {
-        true => println!("nothing is deployed: try `ringway deploy examples/shop`"),
-        false => println!(
+        true => say!("nothing is deployed: try `ringway deploy examples/shop`"),
+        false => say!(
             "{}",
             output::table(&["NODE", "INSTANCE", "KIND", "STATE", "PID", "BUSY", "REQUESTS", "AGE", "NOTE"], rows)
         ),

@@ -6,7 +6,7 @@ use ringway_control::api::Done;
 use crate::admin_client::segment;
 use crate::cli::{RemoveArgs, TargetArgs};
 use crate::find_node::find_node;
-use crate::output;
+use crate::output::{self, say};
 
 pub async fn run(target: &TargetArgs, arguments: &RemoveArgs) -> Result<()> {
     if !arguments.yes {
@@ -20,6 +20,6 @@ pub async fn run(target: &TargetArgs, arguments: &RemoveArgs) -> Result<()> {
     if target.json {
         return output::print_json(&done);
     }
-    println!("{} is gone", arguments.app);
+    say!("{} is gone", arguments.app);
     Ok(())
 }

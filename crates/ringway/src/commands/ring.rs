@@ -9,7 +9,7 @@ use super::status::reach;
 use crate::admin_client::{AdminClient, segment};
 use crate::cli::{RingArgs, RingCommand, TargetArgs};
 use crate::find_node::find_node;
-use crate::output;
+use crate::output::{self, say};
 use crate::ring_picture::{RingNode, RingPicture};
 
 pub async fn run(target: &TargetArgs, arguments: &RingArgs) -> Result<()> {
@@ -48,7 +48,7 @@ async fn draw(client: &AdminClient, json: bool) -> Result<()> {
     let state = if ring.summary.moving.is_some() { "moving" } else { "settled" };
     let colour = std::io::stdout().is_terminal() && std::env::var_os("NO_COLOR").is_none();
     let centre = [format!("epoch {}", ring.epoch), format!("{state}, {} copies", ring.summary.replicas)];
-    println!("{}", RingPicture { nodes: &nodes, primaries: &primaries, colour, centre }.draw());
+    say!("{}", RingPicture { nodes: &nodes, primaries: &primaries, colour, centre }.draw());
     Ok(())
 }
 
@@ -58,16 +58,16 @@ async fn lookup(client: &AdminClient, key: &str, bucket: Option<&str>, json: boo
     if json {
         return output::print_json(&lookup);
     }
-    println!("key {key}: slot {}, partition {}, point {}", lookup.slot, lookup.partition, lookup.point);
+    say!("key {key}: slot {}, partition {}, point {}", lookup.slot, lookup.partition, lookup.point);
     let owners: Vec<String> = lookup.owners.iter().map(|owner| owner.name.clone()).collect();
-    println!("owners, primary first (epoch {}): {}", lookup.epoch, owners.join(", "));
+    say!("owners, primary first (epoch {}): {}", lookup.epoch, owners.join(", "));
     for (number, hop) in lookup.path.iter().enumerate() {
         let time = match (&hop.failure, hop.round_trip_us) {
             (Some(failure), _) => failure.clone(),
             (None, Some(us)) => format!("{us} µs"),
             (None, None) => "start".to_owned(),
         };
-        println!("  {number}  {}  {time}", hop.node.name);
+        say!("  {number}  {}  {time}", hop.node.name);
     }
     Ok(())
 }

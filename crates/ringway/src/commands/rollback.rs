@@ -5,7 +5,7 @@ use ringway_control::api::{Rollback, RolledBack};
 
 use crate::cli::{RollbackArgs, TargetArgs};
 use crate::find_node::find_node;
-use crate::output;
+use crate::output::{self, say};
 
 pub async fn run(target: &TargetArgs, arguments: &RollbackArgs) -> Result<()> {
     let client = find_node(target).await?;
@@ -14,6 +14,6 @@ pub async fn run(target: &TargetArgs, arguments: &RollbackArgs) -> Result<()> {
     if target.json {
         return output::print_json(&done);
     }
-    println!("{} serves release {} again", done.app, done.release);
+    say!("{} serves release {} again", done.app, done.release);
     Ok(())
 }

@@ -5,7 +5,7 @@ use ringway_control::api::{AppView, NodeView, Reach, Status};
 
 use crate::cli::TargetArgs;
 use crate::find_node::find_node;
-use crate::output;
+use crate::output::{self, say};
 
 pub async fn run(target: &TargetArgs) -> Result<()> {
     let client = find_node(target).await?;
@@ -16,9 +16,9 @@ pub async fn run(target: &TargetArgs) -> Result<()> {
         value["apps"] = serde_json::to_value(&apps)?;
         return output::print_json(&value);
     }
-    println!("cluster {}  {} nodes  leader {}", status.cluster_id, status.nodes.len(), leader(&status));
-    println!("ring    epoch {}, {}", status.ring.epoch, moving(&status));
-    println!(
+    say!("cluster {}  {} nodes  leader {}", status.cluster_id, status.nodes.len(), leader(&status));
+    say!("ring    epoch {}, {}", status.ring.epoch, moving(&status));
+    say!(
         "\n{}",
         output::table(
             &["NODE", "STATE", "HTTP", "HTTPS", "REDIS", "CONSOLE", "PRIMARY", "MEMORY", "UP"],
@@ -26,10 +26,10 @@ pub async fn run(target: &TargetArgs) -> Result<()> {
         )
     );
     if apps.is_empty() {
-        println!("\nno apps yet: try `ringway deploy examples/shop`");
+        say!("\nno apps yet: try `ringway deploy examples/shop`");
         return Ok(());
     }
-    println!("\n{}", output::table(&["APP", "RELEASE", "ROUTES", "URL"], apps.iter().map(app_row)));
+    say!("\n{}", output::table(&["APP", "RELEASE", "ROUTES", "URL"], apps.iter().map(app_row)));
     Ok(())
 }
 

@@ -5,7 +5,7 @@ use ringway_control::api::{IssueToken, IssuedToken};
 
 use crate::cli::{TargetArgs, TokenArgs};
 use crate::find_node::find_node;
-use crate::output;
+use crate::output::{self, say};
 
 pub async fn run(target: &TargetArgs, arguments: &TokenArgs) -> Result<()> {
     let client = find_node(target).await?;
@@ -15,11 +15,11 @@ pub async fn run(target: &TargetArgs, arguments: &TokenArgs) -> Result<()> {
         return output::print_json(&issued);
     }
     if arguments.quiet {
-        println!("{}", issued.token);
+        say!("{}", issued.token);
         return Ok(());
     }
-    println!("On the other machine:\n\n  ringway join {}\n", issued.token);
-    println!(
+    say!("On the other machine:\n\n  ringway join {}\n", issued.token);
+    say!(
         "It admits one node, until {} UTC. Keep it to yourself: whoever has it can join.",
         output::clock(issued.expires_ms)
     );

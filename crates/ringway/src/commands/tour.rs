@@ -7,7 +7,7 @@ use serde::Serialize;
 use crate::admin_client::segment;
 use crate::cli::TargetArgs;
 use crate::find_node::{console_url, find_node};
-use crate::output;
+use crate::output::{self, say};
 
 #[derive(Serialize)]
 struct Tour {
@@ -43,19 +43,19 @@ pub async fn run(target: &TargetArgs, name: &str) -> Result<()> {
 }
 
 fn print(tour: &Tour, status: &Status) {
-    println!("\n{} is live", tour.app);
+    say!("\n{} is live", tour.app);
     if let Some(url) = &tour.url {
-        println!("  app      {url}");
+        say!("  app      {url}");
     }
-    println!("  console  {}", tour.console);
+    say!("  console  {}", tour.console);
     let others = status
         .nodes
         .iter()
         .filter_map(|node| node.addresses.http.map(|http| format!("http://{http}/ ({})", node.name)));
-    println!("  any node {}\n", others.collect::<Vec<_>>().join("  "));
+    say!("  any node {}\n", others.collect::<Vec<_>>().join("  "));
     let width = tour.lines.iter().map(|(tier, _)| tier.len()).max().unwrap_or(0);
-    tour.lines.iter().for_each(|(tier, line)| println!("  {tier:width$}  {line}"));
-    println!("\n  see also: ringway status, ringway ps, ringway ring, ringway logs -f {}\n", tour.app);
+    tour.lines.iter().for_each(|(tier, line)| say!("  {tier:width$}  {line}"));
+    say!("\n  see also: ringway status, ringway ps, ringway ring, ringway logs -f {}\n", tour.app);
 }
 
 fn curl(url: &str, app: &AppView, route: &RouteView) -> (String, String) {

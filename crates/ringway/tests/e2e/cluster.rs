@@ -156,7 +156,7 @@ fn a_stranger_gets_nothing_from_the_peer_port() {
         &[
             "-c",
             &format!(
-                "echo hello | openssl s_client -connect {address} -alpn ringway-peer/1 -cert cert.pem -key key.pem 2>&1; true"
+                "echo hello | timeout 20 openssl s_client -ign_eof -connect {address} -alpn ringway-peer/1 -cert cert.pem -key key.pem 2>&1; true"
             ),
         ],
     );
