@@ -131,7 +131,9 @@ mod tests {
             colour: false,
             centre: ["epoch 3".into(), "settled".into()],
         };
+        // The heading keeps the picture's own indentation, which would be trimmed as the source's.
         let expected = expect_test::expect![[r#"
+            ring
                             A
                      BBBBBBBAAAAAAAA
                    BBBB           AAAA
@@ -150,6 +152,6 @@ mod tests {
 
               A n1  up       ███████████████░░░░░  75.0 % primary, 100 partitions held
               B n2  up       █████░░░░░░░░░░░░░░░  25.0 % primary, 100 partitions held"#]];
-        expected.assert_eq(&picture.draw());
+        expected.assert_eq(&format!("ring\n{}", picture.draw()));
     }
 }
