@@ -38,7 +38,7 @@ fn the_rust_client_runs_a_handler() {
     let cluster = cluster(1);
     let node = &cluster.nodes[0];
     let fixture = binary().with_file_name("ringway-lambda-fixture");
-    assert!(fixture.exists(), "build it first: cargo build -p ringway-lambda-fixture (make test does)");
+    assert!(fixture.exists(), "it is built with the whole workspace: cargo nextest run --workspace");
     std::fs::create_dir_all(cluster.scratch.join("rs")).expect("the scratch directory is writable");
     std::fs::copy(fixture, cluster.scratch.join("rs/bootstrap")).expect("the fixture can be copied");
     cluster.scratch.write(
