@@ -16,7 +16,7 @@ from web import App, Problem
 
 DATABASE = os.environ["DATABASE_URL"].replace("sqlite:///", "", 1)
 BUSY_SECONDS_MAX = 10
-FRESH_SECONDS = 10  # how long the cache tier and browsers may answer for us
+FRESH_SECONDS = 10  # how long browsers may keep what we say
 FIELDS = ("sku", "name", "unit_cents", "picture", "text")
 
 app = App("catalog")

@@ -20,6 +20,7 @@ use tracing::warn;
 
 use crate::data_dir::DataDir;
 use crate::doors::Doors;
+use crate::open_files;
 use crate::{AdminFile, Config, Error, Ready, Start};
 
 const VERSION: &str = env!("CARGO_PKG_VERSION");
@@ -47,6 +48,7 @@ impl Node {
         let spawner =
             Spawner::start(program, [SPAWNER_ARGUMENT]).await.map_err(|fault| Error::part("the spawner")(&fault))?;
         let metrics = Metrics::install();
+        let connections_max = open_files::connections_max();
         let doors = Doors::open(&config.listen)?;
         let addresses = doors.addresses(config.advertise)?;
         let Doors { peer, admin, redis, http, https } = doors;
@@ -55,9 +57,9 @@ impl Node {
         let observe = Tasks::new("observe");
         let tracer = start_tracer(config, &cluster, &observe)?;
         let data_tasks = Tasks::new("data");
-        let data = open_data(&cluster, data_dir, redis, data_tasks.clone());
+        let data = open_data(&cluster, data_dir, redis, data_tasks.clone(), connections_max);
         let app = open_app(config, &cluster, data_dir, &spawner, &addresses, tracer.clone())?;
-        let front = open_front(config, &cluster, data_dir, (http, https), app.clone(), tracer)?;
+        let front = open_front(config, &cluster, data_dir, (http, https), app.clone(), tracer, connections_max)?;
         let receiver = front.clone();
         cluster.set_on_http(Arc::new(move |from, stream| receiver.serve_peer_stream(from, stream)));
         let rate = RequestRate::new(front.requests_counter());
@@ -126,7 +128,10 @@ async fn open_cluster(
     };
     let cluster = match (start, Cluster::exists(path)) {
         (Start::OpenOrFound, true) => Cluster::open(settings, addresses.clone()).await?,
-        (Start::OpenOrFound, false) => Cluster::found(settings, wish).await?,
+        (Start::OpenOrFound, false) => match Cluster::unfinished_join(path) {
+            Some(token) => Cluster::join(settings, &token, wish).await?,
+            None => Cluster::found(settings, wish).await?,
+        },
         (Start::Join { token }, false) => Cluster::join(settings, &token, wish).await?,
         (Start::Join { .. }, true) => return Err(Error::Member { path: path.to_owned() }),
     };
@@ -146,9 +151,13 @@ fn open_data(
     data_dir: &DataDir,
     redis: Option<std::net::TcpListener>,
     tasks: Tasks,
+    connections_max: usize,
 ) -> Arc<DataTier> {
-    let settings =
-        ringway_data::Config { dir: data_dir.join("buckets"), redis, clients_max: ringway_data::config::CLIENTS_MAX };
+    let settings = ringway_data::Config {
+        dir: data_dir.join("buckets"),
+        redis,
+        clients_max: connections_max.min(ringway_data::config::CLIENTS_MAX),
+    };
     DataTier::new(settings, cluster.control_log.clone(), cluster.peers.clone(), cluster.membership.clone(), tasks)
 }
 
@@ -193,6 +202,7 @@ fn open_front(
     (http, https): (Option<std::net::SocketAddr>, Option<std::net::SocketAddr>),
     app: Arc<AppTier>,
     tracer: Arc<Tracer>,
+    connections_max: usize,
 ) -> Result<Arc<Front>, Error> {
     let tls = match &config.tls {
         Some(files) => TlsConfig::Files { certificate: files.certificate.clone(), key: files.key.clone() },
@@ -203,7 +213,7 @@ fn open_front(
         https,
         tls,
         threads: config.threads,
-        limits: Limits::default(),
+        limits: Limits { connections_max: connections_max.min(Limits::default().connections_max), ..Limits::default() },
         trusted_proxies: Vec::new(),
     };
     let deps = ringway_front::Deps {

@@ -10,6 +10,7 @@ mod config;
 mod data_dir;
 mod doors;
 mod error;
+mod open_files;
 mod ready;
 mod run_node;
 

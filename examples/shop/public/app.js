@@ -6,7 +6,7 @@ const LOG_ROWS_MAX = 8;
 
 // Which tiers a path goes through: ringway.toml knows, this list tells.
 const TIERS = [
-  ["/api/products", "cache → catalog (service) → SQLite"],
+  ["/api/products", "catalog (service) → SQLite; browsers may keep it 10 s"],
   ["/api/checkout", "cart → price (wasm) → bucket orders → receipt (lambda)"],
   ["/api/cart/add", "cart (service) → catalog, bucket cart → price (wasm)"],
   ["/api/cart", "cart (service) → bucket cart → price (wasm)"],

@@ -59,7 +59,7 @@ class Catalog(unittest.TestCase):
         self.assertEqual(Shopper().ask("GET", "/api/products/mug")[1]["unit_cents"], 1250)
         self.assertEqual(Shopper().ask("GET", "/api/products/car"), (404, {"error": "we do not sell that"}))
 
-    def test_the_cache_tier_may_keep_the_catalog_but_never_a_cart(self):
+    def test_a_browser_may_keep_the_catalog_but_never_a_cart(self):
         shopper = Shopper()
         for path, wanted in (("/api/products", "public, max-age=10"), ("/api/products/mug", "public, max-age=10"),
                              ("/api/products/car", None), ("/api/cart", "no-store"), ("/guestbook", "no-store")):

@@ -74,7 +74,7 @@ fn read_manifest(mut top: Section<'_, '_>) -> Manifest {
     manifest.env = top.string_map("env", check_env);
     manifest.database = read_database(&mut top);
     let names = read_parts(&mut top, &mut manifest);
-    manifest.routes = route::read_all(&mut top, &names);
+    manifest.routes = route::read_all(&mut top, &names, &manifest);
     if !top.has("route") {
         let help = "add a `[[route]]` with `path` and `to`, unless only the app's own processes matter";
         top.report

@@ -78,6 +78,11 @@ impl Cluster {
         Identity::exists(data_dir)
     }
 
+    /// The token of a join that was cut off in the middle: the cluster may have taken this node in, so join again with it.
+    pub fn unfinished_join(data_dir: &Path) -> Option<String> {
+        identity::unfinished_join(data_dir)
+    }
+
     /// Makes a cluster of one.
     pub async fn found(config: Config, wish: NodeWish) -> Result<Self, Error> {
         let identity = Identity::found(&config.data_dir)?;

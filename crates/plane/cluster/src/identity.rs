@@ -22,6 +22,8 @@ const CERTIFICATE: &str = "node.der";
 const AUTHORITY: &str = "authority.der";
 const AUTHORITY_KEY: &str = "authority.key";
 const MEMBERSHIP: &str = "membership.json";
+/// The token of a join that has begun and not ended.
+const JOINING: &str = "joining";
 
 #[derive(Debug)]
 pub struct Identity {
@@ -45,6 +47,26 @@ struct Membership {
 /// The directory for a node's cluster files.
 pub fn directory(data_dir: &Path) -> PathBuf {
     data_dir.join("cluster")
+}
+
+/// Notes that a join begins, before the cluster is asked: it may take the node in, and this process end before it knows.
+pub fn note_joining(data_dir: &Path, token: &str) -> Result<(), Error> {
+    let path = directory(data_dir).join(JOINING);
+    files::write_atomic(&path, token.as_bytes(), PRIVATE).map_err(|source| Error::Disk { path, source })
+}
+
+/// The join has ended: this node is a member, or was refused.
+pub fn forget_joining(data_dir: &Path) -> Result<(), Error> {
+    let path = directory(data_dir).join(JOINING);
+    match fs::remove_file(&path) {
+        Err(source) if source.kind() != std::io::ErrorKind::NotFound => Err(Error::Disk { path, source }),
+        _ => Ok(()),
+    }
+}
+
+/// The token of a join that was cut off.
+pub fn unfinished_join(data_dir: &Path) -> Option<String> {
+    fs::read_to_string(directory(data_dir).join(JOINING)).ok()
 }
 
 impl Identity {

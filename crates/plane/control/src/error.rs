@@ -36,6 +36,9 @@ pub enum Error {
     /// 503
     #[error("{0}")]
     Unavailable(String),
+    /// 503, for want of nodes: the text is the store's.
+    #[error("{0}")]
+    TooFewCopies(String),
     /// 500. The details are for the log.
     #[error("{0}")]
     Internal(String),
@@ -74,6 +77,7 @@ impl From<KvError> for Error {
 impl From<BlobError> for Error {
     fn from(error: BlobError) -> Self {
         match error {
+            BlobError::TooFewCopies { .. } => Error::TooFewCopies(error.to_string()),
             BlobError::Io(_) => Error::Internal(error.to_string()),
             _ => Error::Unavailable(error.to_string()),
         }

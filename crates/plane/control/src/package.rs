@@ -25,6 +25,8 @@ pub(crate) enum PackageError {
     TooLarge,
     #[error("`{0}` leads out of the app directory")]
     Outside(String),
+    #[error("the file name `{0}` is not UTF-8: rename the file")]
+    NotAName(String),
     #[error("`{0}` is not UTF-8 text")]
     NotText(&'static str),
 }
@@ -143,10 +145,11 @@ fn text<R: Read>(entry: &mut tar::Entry<'_, R>, name: &'static str) -> Result<St
 /// A path relative to the app directory, without `.` and `..`.
 fn inside(path: &Path) -> Result<String, PackageError> {
     let outside = || PackageError::Outside(path.display().to_string());
+    let not_a_name = || PackageError::NotAName(path.display().to_string());
     let mut parts: Vec<&str> = Vec::new();
     for component in path.components() {
         match component {
-            Component::Normal(part) => parts.push(part.to_str().ok_or_else(outside)?),
+            Component::Normal(part) => parts.push(part.to_str().ok_or_else(not_a_name)?),
             Component::CurDir => {}
             Component::ParentDir => drop(parts.pop().ok_or_else(outside)?),
             Component::RootDir | Component::Prefix(_) => return Err(outside()),

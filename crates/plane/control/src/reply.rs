@@ -68,7 +68,7 @@ fn status(error: &Error) -> StatusCode {
         Error::TooSlow(_) => StatusCode::REQUEST_TIMEOUT,
         Error::Faults(_) => StatusCode::UNPROCESSABLE_ENTITY,
         Error::Refused(_) => StatusCode::CONFLICT,
-        Error::Unavailable(_) => StatusCode::SERVICE_UNAVAILABLE,
+        Error::Unavailable(_) | Error::TooFewCopies(_) => StatusCode::SERVICE_UNAVAILABLE,
         Error::Internal(_) => StatusCode::INTERNAL_SERVER_ERROR,
     }
 }
@@ -83,6 +83,9 @@ fn help(error: &Error) -> Option<String> {
         }
         Error::NotAllowed { allowed, .. } => Some(format!("possible: {allowed}")),
         Error::TooSlow(_) => Some("try again, or look at `ringway status`".to_owned()),
+        Error::TooFewCopies(_) => {
+            Some("start the node that is down, or take it out for good with `ringway leave --dead NAME`".to_owned())
+        }
         Error::Internal(_) => Some("the node's log says more".to_owned()),
         _ => None,
     }
@@ -92,5 +95,25 @@ fn faults(error: Error) -> Vec<crate::api::FaultView> {
     match error {
         Error::Faults(faults) => faults.0.into_iter().map(Into::into).collect(),
         _ => Vec::new(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use ringway_ports::BlobError;
+
+    use super::*;
+
+    #[test]
+    fn who_cannot_deploy_for_want_of_a_node_is_told_the_way_out() {
+        let error = BlobError::TooFewCopies {
+            id: ringway_catalog::BlobId([7; 32]),
+            have: 1,
+            need: 2,
+            why: "no other node is reachable".to_owned(),
+        };
+        let error = Error::from(error);
+        assert_eq!(status(&error), StatusCode::SERVICE_UNAVAILABLE);
+        assert!(help(&error).is_some_and(|help| help.contains("`ringway leave --dead NAME`")));
     }
 }

@@ -423,6 +423,16 @@ async fn the_overview_leaves_out_the_arcs_that_are_known_and_sums_the_rates() {
 }
 
 #[tokio::test]
+async fn a_node_that_counts_a_second_later_does_not_make_the_sum_of_now_too_small() {
+    let bench = Bench::new(&["otter", "heron"]);
+    *bench.nodes[0].rate.lock().unwrap() = (100, vec![1, 2]);
+    *bench.nodes[1].rate.lock().unwrap() = (99, vec![10, 20]);
+    let Overview { rate_here, rate_all, .. } = bench.get("/v1/overview").await;
+    assert_eq!((rate_here.until_s, rate_here.counts), (99, vec![1]));
+    assert_eq!((rate_all.until_s, rate_all.counts), (99, vec![10, 21]));
+}
+
+#[tokio::test]
 async fn log_lines_of_all_nodes_are_merged_by_time() {
     let bench = Bench::new(&["otter", "heron", "lynx"]);
     bench.call("POST", "/v1/deploy", shop()).await;

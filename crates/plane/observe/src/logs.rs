@@ -13,7 +13,7 @@ use crate::Error;
 pub const FILTER_VARIABLE: &str = "RINGWAY_LOG";
 
 /// Libraries whose `info` is about themselves; put after a bare level, so that `debug` means ours.
-const QUIET: &str = "openraft=warn,foca=warn,fjall=warn,lsm_tree=warn,hyper=warn,hyper_util=warn,h2=warn,rustls=warn,\
+const QUIET: &str = "openraft=error,foca=warn,fjall=warn,lsm_tree=warn,hyper=warn,hyper_util=warn,h2=warn,rustls=warn,\
                      wasmtime=warn,wasmtime_wasi=warn,cranelift=warn,opentelemetry=warn,opentelemetry_sdk=warn,\
                      opentelemetry-otlp=warn,opentelemetry-http=warn";
 

@@ -164,3 +164,58 @@ fn a_stranger_gets_nothing_from_the_peer_port() {
     assert!(said.contains("alert"), "the handshake is refused: {said}");
     assert!(cluster.nodes[0].status().is_ok(), "and the node does not mind");
 }
+
+#[test]
+fn a_node_that_hangs_for_five_seconds_is_used_again_when_it_goes_on() {
+    use nix::sys::signal::{Signal, kill};
+    use std::time::{Duration, Instant};
+    let cluster = cluster(3);
+    let (name, _) = bucket(&cluster.nodes[0], &["stall"]);
+    let pid = nix::unistd::Pid::from_raw(cluster.nodes[2].pid() as i32);
+    kill(pid, Signal::SIGSTOP).expect("the process is ours");
+    // Longer than a connection may be silent: the others have given theirs up by then.
+    let start = Instant::now();
+    let mut written = 0;
+    while start.elapsed() < Duration::from_secs(5) {
+        cluster.nodes[written % 2].cli(&["kv", "set", &name, &format!("k{written}"), "kept"]).ok();
+        written += 1;
+    }
+    kill(pid, Signal::SIGCONT).expect("the process is ours");
+    cluster.settled();
+    for node in &cluster.nodes {
+        let start = Instant::now();
+        node.cli(&["kv", "set", &name, &node.name, "after"]).ok();
+        assert!(start.elapsed() < Duration::from_secs(5), "{} hangs: {:?}", node.name, start.elapsed());
+    }
+    for number in 0..written {
+        assert_eq!(
+            cluster.nodes[2].cli(&["kv", "get", &name, &format!("k{number}")]).ok(),
+            "kept",
+            "k{number} through n3"
+        );
+    }
+}
+
+#[test]
+fn a_join_that_was_cut_off_is_taken_up_by_the_next_start() {
+    let mut cluster = cluster(1);
+    let token = cluster.nodes[0].cli(&["token", "--quiet"]).ok();
+    let mut node = cluster.node(2);
+    node.spawn(&["join", token.trim()], &[]);
+    wait("the cluster to have taken it in", || {
+        cluster.nodes[0].status().is_ok_and(|status| status["nodes"].as_array().is_some_and(|nodes| nodes.len() == 2))
+    });
+    node.kill();
+    // As if the answer had not arrived.
+    let membership = node.data.join("cluster/membership.json");
+    if membership.exists() {
+        std::fs::remove_file(&membership).expect("the scratch directory is ours");
+        std::fs::write(node.data.join("cluster/joining"), token.trim()).expect("the scratch directory is ours");
+        std::fs::remove_file(node.data.join("cluster/log.redb")).expect("the scratch directory is ours");
+    }
+    node.restart();
+    cluster.nodes.push(node);
+    cluster.settled();
+    let ids = cluster.nodes.iter().map(|node| node.status().expect("it runs")["cluster_id"].clone());
+    assert_eq!(ids.map(|id| id.to_string()).collect::<std::collections::BTreeSet<_>>().len(), 1, "one cluster");
+}

@@ -207,6 +207,7 @@ fn expire_at(at_ms: u64, only: Option<ExpireOnly>, seen: Seen<'_>, now_ms: u64) 
         Some(ExpireOnly::WithExpiry) => seen.expires_ms.is_some(),
         Some(ExpireOnly::Later) => at_ms > current,
         Some(ExpireOnly::Sooner) => at_ms < current,
+        Some(ExpireOnly::SoonerWithExpiry) => seen.expires_ms.is_some() && at_ms < current,
     };
     match allowed {
         false => (Change::None, Reply::Int(0)),
@@ -231,7 +232,7 @@ fn ttl(unit: TtlUnit, seen: Option<Seen<'_>>, now_ms: u64) -> i64 {
     let number = match unit {
         TtlUnit::Seconds => left_ms().saturating_add(500) / 1000,
         TtlUnit::Millis => left_ms(),
-        TtlUnit::UnixSeconds => at_ms / 1000,
+        TtlUnit::UnixSeconds => at_ms.saturating_add(500) / 1000,
         TtlUnit::UnixMillis => at_ms,
     };
     i64::try_from(number).unwrap_or(i64::MAX)

@@ -23,6 +23,7 @@ mod glob;
 mod kv;
 mod message;
 mod op;
+mod op_run;
 mod peer_door;
 mod repair;
 mod replicate;

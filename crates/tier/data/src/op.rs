@@ -8,6 +8,8 @@ use serde::{Deserialize, Serialize};
 pub(crate) const KEY_LEN_MAX: usize = 65_000;
 /// Longest value: with its key it has to fit into one message between nodes.
 pub(crate) const VALUE_LEN_MAX: usize = 7 << 20;
+/// A number, a status, or the text of most errors.
+const SHORT_REPLY_LEN: usize = 96;
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Op {
@@ -78,6 +80,7 @@ pub(crate) enum ExpireOnly {
     WithExpiry,
     Later,
     Sooner,
+    SoonerWithExpiry,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -109,6 +112,17 @@ impl Op {
             _ => 0,
         };
         self.key.len() + value + 48
+    }
+
+    /// About how many bytes its reply takes at most.
+    pub(crate) fn reply_len_max(&self) -> usize {
+        match &self.action {
+            Action::Get | Action::GetDel | Action::GetEx(_) | Action::GetRange { .. } => {
+                VALUE_LEN_MAX + SHORT_REPLY_LEN
+            }
+            Action::Set(set) if set.get => VALUE_LEN_MAX + SHORT_REPLY_LEN,
+            _ => SHORT_REPLY_LEN,
+        }
     }
 
     /// Whether doing it twice leaves the same as doing it once, so that it may be tried again when no answer came.

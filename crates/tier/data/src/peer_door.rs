@@ -15,8 +15,9 @@ use ringway_rt::clock::wall_ms;
 use crate::bucket::Bucket;
 use crate::message::{DataReply, DataRequest, PART_BYTES_MAX, TransferReply, TransferRequest, decode, encode, root_of};
 use crate::op::Op;
+use crate::op_run::Ops;
 use crate::replicate::size_of;
-use crate::route::Ops;
+
 use crate::view::View;
 use crate::{DataTier, Error};
 

@@ -8,13 +8,14 @@ use std::time::Duration;
 use futures_util::future::{join, join_all};
 use ringway_ports::{PeerError, Priority, Service};
 use ringway_protocol::resp::Reply;
-use ringway_ring::{NodeId, Partition};
+use ringway_ring::NodeId;
 use ringway_rt::clock::wall_ms;
 
 use crate::bucket::Bucket;
 use crate::execute::{Executor, Written};
 use crate::message::{DataReply, DataRequest, PART_BYTES_MAX, decode, encode};
 use crate::op::Op;
+use crate::op_run::{OpRun, Ops, Picked, REPLIES_BYTES_MAX, Room};
 use crate::replicate::part_len;
 use crate::view::View;
 use crate::{DataTier, Error};
@@ -25,11 +26,6 @@ const FORWARD_DEADLINE: Duration = Duration::from_millis(1500);
 const ATTEMPTS_MAX: usize = 5;
 /// Before asking again when two nodes' views of the ring differ.
 const VIEW_PAUSE: Duration = Duration::from_millis(20);
-
-/// The ops of one batch; shared with whoever runs some of them.
-pub(crate) type Ops = Arc<Vec<(Partition, Op)>>;
-/// Which of them.
-type Picked = Vec<usize>;
 
 /// How it went with some ops at one node.
 enum Sent {
@@ -44,33 +40,51 @@ enum Sent {
 impl DataTier {
     /// One reply for each op, in order. Ops on one key run in order.
     pub(crate) async fn run_ops(self: &Arc<Self>, bucket_name: &str, ops: Vec<Op>) -> Vec<Reply> {
-        let ops: Ops = Arc::new(ops.into_iter().map(|op| (op.partition(), op)).collect());
-        let mut replies: Vec<Option<Reply>> = vec![None; ops.len()];
-        let mut waiting: Picked = (0..ops.len()).collect();
-        let mut failed = Vec::new();
+        let (mut replies, mut run) = (Vec::with_capacity(ops.len()), OpRun::new(ops));
+        while !run.is_done() {
+            self.advance(bucket_name, &mut run, 0).await;
+            replies.extend(std::iter::from_fn(|| run.take()));
+        }
+        replies
+    }
+
+    /// Runs ops until all have a reply, or as many are held as may be, with `kept` bytes held elsewhere. The one in front has
+    /// its reply then.
+    pub(crate) async fn advance(self: &Arc<Self>, bucket_name: &str, run: &mut OpRun, kept: usize) {
+        let (mut failed, mut attempts, mut is_full) = (Vec::new(), 0, false);
         let mut trouble = Error::Unreachable("the nodes that hold it are down".to_owned());
         self.hear_of_others().await;
-        for _ in 0..ATTEMPTS_MAX {
+        while attempts < ATTEMPTS_MAX {
             let (view, bucket) = match self.bucket(bucket_name).await {
                 Ok(found) => found,
-                Err(error) => return vec![error.reply(); ops.len()],
+                Err(error) => return run.answer_waiting(&error.reply()),
             };
-            let (here, elsewhere) = self.split(&view, &bucket, &ops, &waiting, &failed);
+            let waiting = run.waiting();
+            let (mut here, mut elsewhere) = self.split(&view, &bucket, run.ops(), &waiting, &failed);
             if view.catalog.layout.is_empty() {
                 trouble = Error::Unreachable("the ring is not formed yet".to_owned());
             }
             if here.is_empty() && elsewhere.is_empty() {
                 break;
             }
-            if here.len() == waiting.len() {
-                self.run_picked_here(&view, &bucket, &ops, here, &mut replies).await;
-                break;
+            let room = if is_full {
+                let is_over = run.held() + kept > REPLIES_BYTES_MAX;
+                only_front(run.front(), is_over, &mut here, &mut elsewhere);
+                if here.is_empty() && elsewhere.values().all(Vec::is_empty) {
+                    return run.answer(run.front(), trouble.reply());
+                }
+                Room::for_one_message()
+            } else {
+                Room::beside(run.held() + kept)
+            };
+            let (again, why) = self.run_spread(&view, &bucket, run, here, elsewhere, &room, &mut failed).await;
+            is_full = room.has_refused();
+            let left = run.waiting().len();
+            if left == 0 || is_full && run.is_ready() {
+                return;
             }
-            let (again, why) = self.run_spread(&view, &bucket, &ops, here, elsewhere, &mut replies, &mut failed).await;
-            waiting = (0..ops.len()).filter(|at| replies[*at].is_none()).collect();
-            if waiting.is_empty() {
-                break;
-            }
+            // A round that ended for lack of room was no failure.
+            attempts += usize::from(why.is_some() || !is_full && left == waiting.len());
             if let Some(why) = why {
                 trouble = why;
             }
@@ -78,7 +92,7 @@ impl DataTier {
                 tokio::time::sleep(VIEW_PAUSE).await;
             }
         }
-        replies.into_iter().map(|reply| reply.unwrap_or_else(|| trouble.reply())).collect()
+        run.answer_waiting(&trouble.reply());
     }
 
     /// Runs ops as the acting primary: whoever asks has found that this is the node.
@@ -168,17 +182,19 @@ impl DataTier {
         bucket: &Arc<Bucket>,
         ops: &Ops,
         mut picked: Picked,
-        replies: &mut [Option<Reply>],
-    ) {
+        room: &Room,
+    ) -> Vec<(usize, Reply)> {
+        let mut answers = Vec::with_capacity(picked.len());
         while !picked.is_empty() {
+            let Some(reserved) = room.reserve(picked.iter().map(|at| &ops[*at].1)) else { break };
             let done = self.run_here(view, bucket, ops, picked.clone()).await;
+            room.settle(reserved, &done);
             if done.is_empty() {
-                return;
+                break;
             }
-            for (at, reply) in picked.drain(..done.len()).zip(done) {
-                replies[at] = Some(reply);
-            }
+            answers.extend(picked.drain(..done.len()).zip(done));
         }
+        answers
     }
 
     /// Whether to try again after a pause, and the trouble there was.
@@ -187,23 +203,20 @@ impl DataTier {
         self: &Arc<Self>,
         view: &Arc<View>,
         bucket: &Arc<Bucket>,
-        ops: &Ops,
+        run: &mut OpRun,
         here: Picked,
         elsewhere: BTreeMap<NodeId, Picked>,
-        replies: &mut [Option<Reply>],
+        room: &Room,
         failed: &mut Vec<NodeId>,
     ) -> (bool, Option<Error>) {
-        let mut local = vec![None; replies.len()];
-        let remote = join_all(elsewhere.into_iter().map(|(node, picked)| self.run_at(bucket, ops, node, picked)));
-        let ((), remote) = join(self.run_picked_here(view, bucket, ops, here, &mut local), remote).await;
+        let ops = run.ops().clone();
+        let remote =
+            join_all(elsewhere.into_iter().map(|(node, picked)| self.run_at(bucket, &ops, node, picked, room)));
+        let (local, remote) = join(self.run_picked_here(view, bucket, &ops, here, room), remote).await;
         let (mut pause, mut trouble) = (false, None);
-        for (at, reply) in local.into_iter().enumerate().filter(|(_, reply)| reply.is_some()) {
-            replies[at] = reply;
-        }
+        local.into_iter().for_each(|(at, reply)| run.answer(at, reply));
         for (answers, sent) in remote {
-            for (at, reply) in answers {
-                replies[at] = Some(reply);
-            }
+            answers.into_iter().for_each(|(at, reply)| run.answer(at, reply));
             if let Sent::Again { without, why } = sent {
                 pause |= without.is_none();
                 failed.extend(without);
@@ -213,21 +226,24 @@ impl DataTier {
         (pause, trouble)
     }
 
-    /// Has `node` run ops, in as many messages as they need.
+    /// Has `node` run ops, in as many messages as they need and there is room for.
     async fn run_at(
         &self,
         bucket: &Bucket,
         ops: &Ops,
         node: NodeId,
         mut picked: Picked,
+        room: &Room,
     ) -> (Vec<(usize, Reply)>, Sent) {
         let mut answers = Vec::with_capacity(picked.len());
-        self.stats.note_forwarded(picked.len());
         while !picked.is_empty() {
             let part = part_len(picked.iter().map(|at| ops[*at].1.len()));
+            let Some(reserved) = room.reserve(picked[..part].iter().map(|at| &ops[*at].1)) else { break };
             match self.call_execute(bucket, ops, node, &picked[..part]).await {
                 Ok(DataReply::Executed(replies)) if !replies.is_empty() => {
+                    room.settle(reserved, &replies);
                     let len = replies.len().min(part);
+                    self.stats.note_forwarded(len);
                     answers.extend(picked.drain(..len).zip(replies));
                 }
                 Ok(_) => {
@@ -286,5 +302,17 @@ impl DataTier {
         }
         let without = (!matches!(error, PeerError::Busy(_))).then_some(node);
         (answers, Sent::Again { without, why })
+    }
+}
+
+/// Leaves the ops of the node that the op in front is for. If too much is held already, only those that can be taken at once.
+fn only_front(front: usize, is_over: bool, here: &mut Picked, elsewhere: &mut BTreeMap<NodeId, Picked>) {
+    for picked in [here].into_iter().chain(elsewhere.values_mut()) {
+        if picked.first() != Some(&front) {
+            picked.clear();
+        } else if is_over {
+            let len = picked.iter().enumerate().take_while(|(nth, at)| **at == front + nth).count();
+            picked.truncate(len);
+        }
     }
 }

@@ -1,8 +1,8 @@
 //! Core: in which order to try the nodes for a request to a service.
 //!
 //! This node first if it is one of those that are to run the service: a hop saved is worth more than a perfect spread. Else the
-//! placed nodes in turn, those that failed lately last. Then those that would take over if the placed ones were gone: a node
-//! that has just died is still believed to be alive by most.
+//! placed nodes in turn, those that failed lately last. Apart from them those that would take over if the placed ones were
+//! gone: a node that has just died is still believed to be alive by most.
 
 use ringway_ring::NodeId;
 
@@ -14,6 +14,16 @@ pub enum Candidate {
     Node(NodeId),
 }
 
+/// Whom to try, first to last.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Order {
+    /// Those that are to run the service.
+    pub placed: Vec<Candidate>,
+    /// Each may stand in for one that is gone, never for one whose app only failed: it would start an instance where none
+    /// belongs, perhaps with another database.
+    pub spare: Vec<Candidate>,
+}
+
 /// `ranked`: all reachable nodes, best first, of which the first `placed` are to run the service. `turn` grows by one with each
 /// request.
 pub fn order(
@@ -22,7 +32,7 @@ pub fn order(
     placed: usize,
     turn: usize,
     failed_lately: impl Fn(NodeId) -> bool,
-) -> Vec<Candidate> {
+) -> Order {
     let (placed, spare) = ranked.split_at(placed.min(ranked.len()));
     let mut nodes: Vec<NodeId> = placed.to_vec();
     if !nodes.is_empty() {
@@ -30,11 +40,14 @@ pub fn order(
         nodes.rotate_left(by);
     }
     nodes.sort_by_key(|node| (*node != own, failed_lately(*node)));
-    nodes.extend(spare.iter().filter(|node| !failed_lately(**node)));
     if nodes.is_empty() {
         nodes.push(own);
     }
-    nodes.into_iter().map(|node| if node == own { Candidate::Here } else { Candidate::Node(node) }).collect()
+    let candidate = |node| if node == own { Candidate::Here } else { Candidate::Node(node) };
+    Order {
+        placed: nodes.into_iter().map(candidate).collect(),
+        spare: spare.iter().copied().filter(|node| !failed_lately(*node)).map(candidate).collect(),
+    }
 }
 
 #[cfg(test)]

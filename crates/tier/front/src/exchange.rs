@@ -126,7 +126,10 @@ impl Finish {
     pub fn begin<B>(worker: &Arc<Worker>, state: &Arc<ConnectionState>, request: &Request<B>) -> Self {
         state.asked();
         worker.meters.in_flight.increment(1.0);
-        worker.shared.requests.fetch_add(1, Ordering::Relaxed);
+        // One that a node forwarded was counted there.
+        if state.peer.is_none() {
+            worker.shared.requests.fetch_add(1, Ordering::Relaxed);
+        }
         Self {
             exchange: Exchange::begin(worker, state, request),
             worker: Arc::clone(worker),

@@ -102,7 +102,8 @@ impl Front {
         self.http.into_iter().chain(self.https).collect()
     }
 
-    /// Requests answered or being answered on this node, those from peers included.
+    /// Requests that clients sent to this node, answered or being answered. Not those that other nodes forwarded to it: each is
+    /// counted once in a cluster, where it came in.
     pub fn requests_total(&self) -> u64 {
         self.shared.requests.load(Ordering::Relaxed)
     }

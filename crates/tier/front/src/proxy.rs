@@ -13,11 +13,10 @@ use ringway_ports::invoke::LeaseGuard;
 use ringway_ports::{Body, InvokeError, SpanKind, SpanRecord, SpanStatus, empty};
 
 use ringway_protocol::trace_context::TraceContext;
-use ringway_ring::NodeId;
 use ringway_rt::clock;
 use tracing::{debug, warn};
 
-use crate::balance::{self, Candidate};
+use crate::balance::{self, Candidate, Order};
 use crate::bodies::{Ending, Watched};
 use crate::exchange::new_span_id;
 use crate::fault::Fault;
@@ -66,7 +65,16 @@ impl Forwarding<'_> {
         let mut fault = Fault::BadGateway;
         // One that may be sent twice is not lost with the node it was sent to.
         let may_repeat = is_repeatable(&parts.method, &body);
-        for candidate in self.candidates().into_iter().take(ATTEMPTS_MAX) {
+        let Order { placed, spare } = self.order();
+        let placed = placed.into_iter().map(|candidate| (candidate, false));
+        let spare = spare.into_iter().map(|candidate| (candidate, true));
+        // Nodes that turned out to be gone and whose place no spare has taken.
+        let mut vacant = 0usize;
+        for (candidate, is_spare) in placed.chain(spare).take(ATTEMPTS_MAX) {
+            if is_spare {
+                let Some(left) = vacant.checked_sub(1) else { break };
+                vacant = left;
+            }
             let attempt = match self.attempt(candidate).await {
                 Ok(attempt) => attempt,
                 Err(refused) => {
@@ -76,19 +84,23 @@ impl Forwarding<'_> {
                 }
             };
             let request = self.request(&parts, &attempt, body)?;
-            match self.routed.worker.pool.send(attempt.upstream, request).await {
+            let failure = match self.routed.worker.pool.send(attempt.upstream, request).await {
                 Ok((response, sender)) => return Ok(self.answer(attempt, response, sender)),
-                Err(Failure::Sent(why)) => {
+                Err(failure) => failure,
+            };
+            // What an app did to its answer comes from another node as a 502: a broken connection is the node's.
+            vacant += usize::from(matches!(attempt.upstream, Upstream::Node(_)));
+            fault = Fault::BadGateway;
+            match failure {
+                Failure::Sent(why) => {
                     self.failed(&attempt, &why);
-                    fault = Fault::BadGateway;
                     if !may_repeat {
                         break;
                     }
                     body = empty();
                 }
-                Err(Failure::Unsent(back, why)) => {
+                Failure::Unsent(back, why) => {
                     self.failed(&attempt, &why);
-                    fault = Fault::BadGateway;
                     body = back.into_body();
                 }
             }
@@ -97,9 +109,9 @@ impl Forwarding<'_> {
     }
 
     /// A request that another node forwarded stays here: it knows why.
-    fn candidates(&self) -> Vec<Candidate> {
+    fn order(&self) -> Order {
         if self.routed.exchange.peer.is_some() {
-            return vec![Candidate::Here];
+            return Order { placed: vec![Candidate::Here], spare: Vec::new() };
         }
         let shared = &self.routed.worker.shared;
         let catalog = &shared.routes.load().catalog;
@@ -163,6 +175,11 @@ impl Forwarding<'_> {
     fn failed(&self, attempt: &Attempt, why: &str) {
         let shared = &self.routed.worker.shared;
         warn!(request = &*self.routed.exchange.id, upstream = &*attempt.name, why, "an upstream did not answer");
+        self.tell(attempt, None);
+        // The client broke it off, in the middle of its body.
+        if self.routed.upload.fault().is_some() {
+            return;
+        }
         if let Some(guard) = &attempt.guard {
             guard.failed();
         }
@@ -170,7 +187,6 @@ impl Forwarding<'_> {
             shared.failures.note(node);
             shared.membership.report_failure(node);
         }
-        self.tell(attempt, None);
     }
 
     fn answer(
@@ -271,21 +287,13 @@ impl Ending for Returning {
         self.guard = None;
     }
 
+    /// Nothing is said of a node here: its connection ends in the same way when only an app's answer broke off behind it. If it
+    /// is gone, the next request finds out.
     fn broken(&mut self) {
         debug!(upstream = &*self.name, "an answer broke off");
         if let Some(guard) = self.guard.take() {
             guard.failed();
         }
-        if let Upstream::Node(node) = self.upstream {
-            self.note_broken(node);
-        }
-    }
-}
-
-impl Returning {
-    fn note_broken(&self, node: NodeId) {
-        self.worker.shared.failures.note(node);
-        self.worker.shared.membership.report_failure(node);
     }
 }
 

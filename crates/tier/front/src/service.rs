@@ -23,6 +23,8 @@ use crate::routes::RouteEntry;
 use crate::worker::Worker;
 use crate::{dispatch, proxy, respond, static_files};
 
+/// What this server as a whole can do.
+const ALLOWED: &str = "GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS";
 const GET_AND_HEAD: &str = "GET, HEAD";
 const HOST_LEN_MAX: usize = 255;
 
@@ -82,6 +84,9 @@ async fn answer(
 ) -> Result<Response<Body>, Fault> {
     check_admission(state, &request)?;
     exchange.host = host_of(&request)?;
+    if request.method() == Method::OPTIONS && request.uri().path() == "*" {
+        return Ok(capabilities());
+    }
     exchange.path = tidy(request.uri().path())?.into_owned();
     let routes = worker.shared.routes.load_full();
     let app = routes.app_for_host(&exchange.host).ok_or_else(|| no_app(&exchange.host))?;
@@ -115,9 +120,16 @@ fn check_admission(state: &ConnectionState, request: &Request<Incoming>) -> Resu
         return Err(Fault::Unavailable("this node has as many connections as it can take"));
     }
     if [Method::CONNECT, Method::TRACE].contains(request.method()) {
-        return Err(Fault::MethodNotAllowed { allow: "GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS" });
+        return Err(Fault::MethodNotAllowed { allow: ALLOWED });
     }
     Ok(())
+}
+
+/// The answer to `OPTIONS *` (RFC 9110, 9.3.7): about the server, not about an app.
+fn capabilities() -> Response<Body> {
+    let mut response = respond::bare(StatusCode::NO_CONTENT);
+    response.headers_mut().insert(header::ALLOW, HeaderValue::from_static(ALLOWED));
+    response
 }
 
 fn no_app(host: &str) -> Fault {

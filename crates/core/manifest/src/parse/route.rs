@@ -8,6 +8,7 @@ use super::section::Section;
 use super::values::{check_header, check_host};
 use crate::guess::closest;
 use crate::invalid::Invalid;
+use crate::manifest::Manifest;
 use crate::path_pattern::PathPattern;
 use crate::relative_path::relative_path;
 use crate::route::{Route, Target};
@@ -15,13 +16,15 @@ use crate::route::{Route, Target};
 /// What was seen of a host and path last: whether a further route may follow, and where it stands.
 type Seen = BTreeMap<(Option<String>, PathPattern), (bool, Span)>;
 
-pub(super) fn read_all(top: &mut Section<'_, '_>, names: &Names<'_>) -> Vec<Route> {
+/// `manifest`: what was read before, with the app's name and hosts.
+pub(super) fn read_all(top: &mut Section<'_, '_>, names: &Names<'_>, manifest: &Manifest) -> Vec<Route> {
     let mut routes = Vec::new();
     let mut seen = Seen::new();
     top.each("route", |mut section| {
         let route = read(&mut section, names);
         if let Some(route) = &route {
             report_duplicate(&mut section, route, &mut seen);
+            report_unheard(&mut section, route, manifest);
         }
         section.finish();
         routes.extend(route);
@@ -100,6 +103,31 @@ fn report_duplicate(section: &mut Section<'_, '_>, route: &Route, seen: &mut See
         section.fault("path", Invalid::new(message).help(help));
     }
     seen.insert(key, (route.fallthrough, span));
+}
+
+/// A host that the app is not asked for.
+fn report_unheard(section: &mut Section<'_, '_>, route: &Route, manifest: &Manifest) {
+    let Some(host) = route.host.as_deref() else { return };
+    if !is_heard(host, manifest) {
+        let message = format!("no request gets here: host `{host}` is not among the app's `hosts`");
+        let help =
+            format!("add `{host}` to `hosts`: without that, only an app that is the only one deployed is asked for it");
+        section.warn("host", Invalid::new(message).help(help));
+    }
+}
+
+/// Whether a request for that host, or for one that the pattern means, may come to the app.
+fn is_heard(host: &str, manifest: &Manifest) -> bool {
+    let is_address = host == "localhost" || host.parse::<std::net::IpAddr>().is_ok();
+    let own = format!("{}.localhost", manifest.name);
+    let meets = |own: &str| is_within(host, own) || is_within(own, host);
+    is_address || meets(&own) || manifest.hosts.iter().any(|own| meets(own))
+}
+
+/// Whether a host is the other one or, if that begins with `*.`, below it.
+fn is_within(host: &str, pattern: &str) -> bool {
+    let below = |suffix: &str| host.len() > suffix.len() && host.ends_with(suffix);
+    host == pattern || pattern.strip_prefix('*').is_some_and(below)
 }
 
 /// Keys that do nothing for this kind of target.

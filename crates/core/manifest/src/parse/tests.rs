@@ -722,3 +722,21 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn a_route_for_a_host_that_the_app_has_not_is_warned_of() {
+    let warnings = |host: &str| {
+        let text = format!(
+            "name = \"a\"\nhosts = [\"a.test\", \"*.b.test\"]\n[[route]]\npath = \"/*\"\nto = \"static:p\"\nhost = \"{host}\"\n"
+        );
+        let parsed = parse("ringway.toml", &text).unwrap_or_else(|faults| panic!("{faults}"));
+        parsed.warnings.iter().map(|warning| warning.message.clone()).collect::<Vec<_>>()
+    };
+    for host in ["a.test", "x.b.test", "*.b.test", "*.x.b.test", "*.test", "a.localhost", "localhost"] {
+        assert!(warnings(host).is_empty(), "{host}: {:?}", warnings(host));
+    }
+    for host in ["edge.test", "b.test", "*.a.test", "b.localhost"] {
+        let wanted = format!("no request gets here: host `{host}` is not among the app's `hosts`");
+        assert_eq!(warnings(host), [wanted]);
+    }
+}

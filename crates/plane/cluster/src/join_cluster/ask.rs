@@ -33,11 +33,15 @@ const TURNS_MAX: usize = 60;
 /// lost.
 pub async fn ask(data_dir: &Path, token: &Token, wish: &NodeWish, clock: WallClock) -> Result<Identity, Error> {
     let key = identity::load_or_make_key(data_dir)?;
+    identity::note_joining(data_dir, &token.to_text())?;
     let mut last = String::new();
     for _ in 0..TURNS_MAX {
         match ask_once(&key, token, wish, clock).await? {
             Response::Welcome(welcome) => return settle_in(data_dir, key, *welcome),
-            Response::Refused(why) => return Err(Error::Refused(why)),
+            Response::Refused(why) => {
+                identity::forget_joining(data_dir)?;
+                return Err(Error::Refused(why));
+            }
             Response::Later(why) => {
                 info!(why, "waiting for this node's turn to join");
                 last = why;
@@ -114,5 +118,6 @@ fn settle_in(data_dir: &Path, key: KeyPair, welcome: Welcome) -> Result<Identity
         first_peers: welcome.peers,
     };
     identity.save(data_dir)?;
+    identity::forget_joining(data_dir)?;
     Ok(identity)
 }

@@ -238,7 +238,11 @@ async fn connect_and_talk(transport: &Transport, link: &Link, outbox: &mut Outbo
         ended = async {
             gauge.increment(1.0);
             link.state.send_replace(State::Up);
-            tokio::join!(ping(transport, link), read_answers(transport, link, &mut reader)).1
+            // Whatever ends the reading ends the connection: with nobody to read, answers would pile up in a link that looks up.
+            tokio::select! {
+                ended = read_answers(transport, link, &mut reader) => ended,
+                () = ping(transport, link) => io::Error::other("no more pings"),
+            }
         } => { gauge.decrement(1.0); ended }
         written = write_frames(outbox, write) => {
             gauge.decrement(1.0);

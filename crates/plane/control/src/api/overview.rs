@@ -54,6 +54,13 @@ impl RequestRates {
             }
         }
     }
+
+    /// Leaves out what is after that second.
+    pub fn cut(&mut self, until_s: u64) {
+        let after = self.until_s.saturating_sub(until_s);
+        self.counts.truncate(self.counts.len().saturating_sub(after as usize));
+        self.until_s -= after;
+    }
 }
 
 #[cfg(test)]
@@ -78,5 +85,16 @@ mod tests {
         let mut sum = RequestRates::default();
         sum.add(&rates(9, &[3]));
         assert_eq!(sum, rates(9, &[3]));
+    }
+
+    #[test]
+    fn a_series_is_cut_at_a_second() {
+        let mut cut = rates(100, &[1, 2, 3]);
+        cut.cut(101);
+        assert_eq!(cut, rates(100, &[1, 2, 3]));
+        cut.cut(99);
+        assert_eq!(cut, rates(99, &[1, 2]));
+        cut.cut(9);
+        assert_eq!(cut, rates(9, &[]));
     }
 }

@@ -57,6 +57,14 @@ fn a_path_that_leads_out_is_refused() {
 }
 
 #[test]
+fn a_file_name_that_is_not_utf8_is_told_as_that() {
+    use std::os::unix::ffi::OsStrExt;
+    let name = std::ffi::OsStr::from_bytes(b"public/caf\xe9.html");
+    let error = inside(Path::new(name)).unwrap_err();
+    assert_eq!(error.to_string(), "the file name `public/caf\u{fffd}.html` is not UTF-8: rename the file");
+}
+
+#[test]
 fn what_is_no_tar_is_told_so() {
     assert!(matches!(Package::read(&b"PK\x03\x04 a zip"[..]), Err(PackageError::NotATar(_))));
     let torn = &tar(&[("public/index.html", 0o644, &"x".repeat(4096))]);

@@ -40,15 +40,26 @@ fn instances(answers: &[Answer<Report>]) -> Vec<InstanceEntry> {
     answers.iter().flat_map(of).collect()
 }
 
-/// This node's, and the sum over all that answered, in this node's seconds.
+/// Clocks further apart than this do not tell when a node last counted.
+const LAG_S_MAX: u64 = 5;
+
+/// This node's, and the sum over all that answered, in this node's seconds, up to the last that all of them have counted.
 fn rates(control: &Control, answers: &[Answer<Report>]) -> (RequestRates, RequestRates) {
     let (until_s, counts) = (control.deps.request_rate)();
-    let here = RequestRates { until_s, counts };
+    let mut here = RequestRates { until_s, counts };
     let mut all = here.clone();
+    let mut last_s = if here.counts.is_empty() { u64::MAX } else { until_s };
     for answer in answers.iter().filter(|answer| answer.node.id != control.own_id()) {
         if let Ok(report) = &answer.result {
             all.add(&report.rates);
+            let has_counted =
+                !report.rates.counts.is_empty() && report.rates.until_s.saturating_add(LAG_S_MAX) >= until_s;
+            if has_counted {
+                last_s = last_s.min(report.rates.until_s);
+            }
         }
     }
+    here.cut(last_s);
+    all.cut(last_s);
     (here, all)
 }

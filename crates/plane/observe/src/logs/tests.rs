@@ -3,7 +3,7 @@ use super::*;
 #[test]
 fn a_bare_level_keeps_the_libraries_quiet() {
     let shown = filter("debug").unwrap().to_string();
-    assert!(shown.contains("openraft=warn") && shown.contains("debug"), "{shown}");
+    assert!(shown.contains("openraft=error") && shown.contains("debug"), "{shown}");
 }
 
 #[test]

@@ -11,14 +11,14 @@ fn check(own: u8, ranked: &[u8], placed: usize, failed: &[u8], expected: Expect)
     let mut told = String::new();
     for turn in 0..3 {
         let order = order(node(own), &ranked, placed, turn, |id| failed.iter().any(|number| node(*number) == id));
-        let shown: Vec<String> = order
-            .iter()
-            .map(|candidate| match candidate {
+        let show = |candidates: &[Candidate]| {
+            let shown = candidates.iter().map(|candidate| match candidate {
                 Candidate::Here => "here".to_owned(),
                 Candidate::Node(id) => id.as_bytes()[0].to_string(),
-            })
-            .collect();
-        told += &format!("{}\n", shown.join(" "));
+            });
+            shown.collect::<Vec<String>>().join(" ")
+        };
+        told += &format!("{} | {}\n", show(&order.placed), show(&order.spare));
     }
     expected.assert_eq(&told);
 }
@@ -31,24 +31,24 @@ fn this_node_comes_first_when_it_is_placed() {
         2,
         &[],
         expect![[r#"
-        here 1 3
-        here 1 3
-        here 1 3
+        here 1 | 3
+        here 1 | 3
+        here 1 | 3
     "#]],
     );
 }
 
 #[test]
-fn placed_nodes_take_turns_and_spares_come_last() {
+fn placed_nodes_take_turns_and_spares_are_apart() {
     check(
         9,
         &[1, 2, 3],
         2,
         &[],
         expect![[r#"
-        1 2 3
-        2 1 3
-        1 2 3
+        1 2 | 3
+        2 1 | 3
+        1 2 | 3
     "#]],
     );
 }
@@ -61,9 +61,9 @@ fn a_node_that_failed_lately_comes_after_its_equals() {
         2,
         &[1],
         expect![[r#"
-        2 1 3
-        2 1 3
-        2 1 3
+        2 1 | 3
+        2 1 | 3
+        2 1 | 3
     "#]],
     );
     check(
@@ -72,9 +72,9 @@ fn a_node_that_failed_lately_comes_after_its_equals() {
         1,
         &[1],
         expect![[r#"
-        1 2
-        1 2
-        1 2
+        1 | 2
+        1 | 2
+        1 | 2
     "#]],
     );
 }
@@ -87,9 +87,9 @@ fn without_any_node_this_one_tries() {
         1,
         &[],
         expect![[r#"
-        here
-        here
-        here
+        here | 
+        here | 
+        here | 
     "#]],
     );
 }

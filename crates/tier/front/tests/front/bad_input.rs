@@ -189,3 +189,9 @@ async fn an_old_client_needs_no_host() {
     let reply = Reply::parse(&talk(stage().address, b"GET /old HTTP/1.0\r\n\r\n").await);
     assert!(reply.text().starts_with("GET /old "));
 }
+
+#[tokio::test]
+async fn the_server_as_a_whole_tells_what_it_can_do() {
+    let reply = stage().ask("OPTIONS", "*", &[], "").await;
+    assert_eq!((reply.status, reply.header("allow")), (204, Some("GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS")));
+}

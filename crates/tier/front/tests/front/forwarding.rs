@@ -64,7 +64,8 @@ async fn any_node_serves_any_app() {
     }
     assert_eq!(here.app.leases.load(Ordering::SeqCst), 0);
     assert_eq!(there.app.leases.load(Ordering::SeqCst), 2);
-    assert_eq!(there.front.requests_total(), 2);
+    let counted = (here.front.requests_total(), there.front.requests_total());
+    assert_eq!(counted, (2, 0), "a request is counted where it came in");
 }
 
 #[tokio::test]
@@ -112,6 +113,52 @@ async fn a_request_that_changes_nothing_survives_the_node_it_was_sent_to() {
     there.instance("web", dying);
     assert_eq!(here.get("/").await.text(), "ok");
     assert_eq!(*here.membership.reported.lock().unwrap(), [placed]);
+}
+
+#[tokio::test]
+async fn an_app_that_breaks_its_answer_starts_no_instance_on_a_node_that_is_to_have_none() {
+    let (spare, placed) = pair();
+    let closing = upstream(|mut stream, _| async move { drop(read_head(&mut stream).await) }).await;
+    let (fine, _told) = noting().await;
+    placed.instance("web", closing);
+    spare.instance("web", fine);
+    for asked in [&placed, &spare] {
+        assert_eq!(asked.get("/").await.status, 502);
+    }
+    assert_eq!((placed.app.leases.load(Ordering::SeqCst), spare.app.leases.load(Ordering::SeqCst)), (2, 0));
+    assert!(spare.membership.reported.lock().unwrap().is_empty(), "a 502 is an answer");
+}
+
+#[tokio::test]
+async fn an_app_that_does_not_start_is_not_started_on_a_node_that_is_to_have_none() {
+    let (spare, placed) = pair();
+    let (fine, _told) = noting().await;
+    spare.instance("web", fine);
+    assert_eq!(placed.get("/").await.status, 503);
+    assert_eq!(spare.app.leases.load(Ordering::SeqCst), 0);
+}
+
+#[tokio::test]
+async fn a_node_is_not_blamed_for_an_answer_that_its_app_broke_off() {
+    let (here, there) = pair();
+    let cut = upstream(|mut stream, _| async move {
+        read_head(&mut stream).await;
+        stream.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nhalf").await.unwrap();
+    })
+    .await;
+    there.instance("web", cut);
+    assert_eq!(here.get("/").await.text(), "half");
+    assert_eq!(there.app.failed.load(Ordering::SeqCst), 1);
+    assert!(here.membership.reported.lock().unwrap().is_empty());
+}
+
+#[tokio::test]
+async fn nobody_is_blamed_for_a_body_that_the_client_broke_off() {
+    let (here, there) = pair();
+    let (address, _told) = noting().await;
+    there.instance("web", address);
+    here.ask("POST", "/", &["Transfer-Encoding: chunked"], "2\r\nok\r\nzz\r\n\r\n").await;
+    assert!(here.membership.reported.lock().unwrap().is_empty());
 }
 
 #[tokio::test]
