@@ -5,6 +5,7 @@ mod cluster;
 mod command;
 mod connection;
 mod info;
+mod output;
 mod session;
 
 use std::sync::Arc;

@@ -59,6 +59,11 @@ impl Reply {
         false
     }
 
+    /// What comes before the items of an array, for who encodes them one by one.
+    pub fn encode_array_head(len: usize, out: &mut BytesMut) {
+        header(out, b'*', len as i64);
+    }
+
     pub fn encode(&self, version: RespVersion, out: &mut BytesMut) {
         match self {
             Reply::Simple(text) => line(out, b'+', text.as_bytes()),
@@ -68,7 +73,7 @@ impl Reply {
             Reply::Null if version == RespVersion::Two => out.put_slice(b"$-1\r\n"),
             Reply::Null => out.put_slice(b"_\r\n"),
             Reply::Array(items) => {
-                header(out, b'*', items.len() as i64);
+                Reply::encode_array_head(items.len(), out);
                 items.iter().for_each(|item| item.encode(version, out));
             }
             Reply::Map(items) => {

@@ -63,132 +63,126 @@ pub(super) enum SessionKind {
 pub(super) type Args<'a> = &'a [Bytes];
 type Planned = Result<Plan, Reply>;
 
-/// A command: how many words it has (negative: at least), and its plan.
-struct Spec {
+/// Which words are keys.
+#[derive(Clone, Copy)]
+enum Keys {
+    None,
+    First,
+    All,
+    EverySecond,
+}
+
+/// What it does with the keys of the bucket.
+#[derive(Clone, Copy)]
+enum Access {
+    Read,
+    Write,
+    Neither,
+}
+
+/// A command: how many words it has (negative: at least), what clients are told of it, and its plan.
+pub(super) struct Spec {
+    pub(super) name: &'static str,
     words: i32,
+    access: Access,
+    keys: Keys,
     plan: fn(Args<'_>) -> Planned,
 }
 
-/// All commands there are, for COMMAND.
-pub(super) const NAMES: &[&str] = &[
-    "append",
-    "asking",
-    "auth",
-    "client",
-    "cluster",
-    "command",
-    "config",
-    "dbsize",
-    "decr",
-    "decrby",
-    "del",
-    "echo",
-    "exists",
-    "expire",
-    "expireat",
-    "expiretime",
-    "flushall",
-    "flushdb",
-    "get",
-    "getdel",
-    "getex",
-    "getrange",
-    "getset",
-    "hello",
-    "incr",
-    "incrby",
-    "info",
-    "keys",
-    "mget",
-    "mset",
-    "persist",
-    "pexpire",
-    "pexpireat",
-    "pexpiretime",
-    "ping",
-    "psetex",
-    "pttl",
-    "quit",
-    "readonly",
-    "readwrite",
-    "reset",
-    "scan",
-    "select",
-    "set",
-    "setex",
-    "setnx",
-    "setrange",
-    "strlen",
-    "substr",
-    "time",
-    "touch",
-    "ttl",
-    "type",
-    "unlink",
+const fn spec(name: &'static str, words: i32, access: Access, keys: Keys, plan: fn(Args<'_>) -> Planned) -> Spec {
+    Spec { name, words, access, keys, plan }
+}
+
+/// All commands there are, by name.
+pub(super) static SPECS: &[Spec] = &[
+    spec("append", 3, Access::Write, Keys::First, keyed::append),
+    spec("asking", 1, Access::Neither, Keys::None, |_| Ok(Plan::Reply(Reply::OK))),
+    spec("auth", -2, Access::Neither, Keys::None, |_| Ok(Plan::Session(SessionKind::Auth))),
+    spec("client", -2, Access::Neither, Keys::None, |_| Ok(Plan::Session(SessionKind::Client))),
+    spec("cluster", -2, Access::Neither, Keys::None, |_| Ok(Plan::Session(SessionKind::Cluster))),
+    spec("command", -1, Access::Neither, Keys::None, |_| Ok(Plan::Session(SessionKind::Command))),
+    spec("config", -2, Access::Neither, Keys::None, |_| Ok(Plan::Session(SessionKind::Config))),
+    spec("dbsize", 1, Access::Read, Keys::None, |_| Ok(Plan::Whole(Whole::KeyCount))),
+    spec("decr", 2, Access::Write, Keys::First, |args| keyed(args, Action::Add(-1))),
+    spec("decrby", 3, Access::Write, Keys::First, |args| keyed::add(args, true)),
+    spec("del", -2, Access::Write, Keys::All, |args| each_key(args, || Action::Del, Gather::Sum)),
+    spec("echo", 2, Access::Neither, Keys::None, |args| Ok(Plan::Reply(Reply::Bulk(args[1].clone())))),
+    spec("exists", -2, Access::Read, Keys::All, |args| each_key(args, || Action::Exists, Gather::Sum)),
+    spec("expire", -3, Access::Write, Keys::First, |args| expiry::expire(args, 1000, true)),
+    spec("expireat", -3, Access::Write, Keys::First, |args| expiry::expire(args, 1000, false)),
+    spec("expiretime", 2, Access::Read, Keys::First, |args| keyed(args, Action::Ttl(TtlUnit::UnixSeconds))),
+    spec("flushall", -1, Access::Write, Keys::None, flush),
+    spec("flushdb", -1, Access::Write, Keys::None, flush),
+    spec("get", 2, Access::Read, Keys::First, |args| keyed(args, Action::Get)),
+    spec("getdel", 2, Access::Write, Keys::First, |args| keyed(args, Action::GetDel)),
+    spec("getex", -2, Access::Write, Keys::First, keyed::getex),
+    spec("getrange", 4, Access::Read, Keys::First, keyed::getrange),
+    spec("getset", 3, Access::Write, Keys::First, keyed::getset),
+    spec("hello", -1, Access::Neither, Keys::None, |_| Ok(Plan::Session(SessionKind::Hello))),
+    spec("incr", 2, Access::Write, Keys::First, |args| keyed(args, Action::Add(1))),
+    spec("incrby", 3, Access::Write, Keys::First, |args| keyed::add(args, false)),
+    spec("info", -1, Access::Neither, Keys::None, |_| Ok(Plan::Session(SessionKind::Info))),
+    spec("keys", 2, Access::Read, Keys::None, |args| Ok(Plan::Whole(Whole::Keys(args[1].clone())))),
+    spec("mget", -2, Access::Read, Keys::All, |args| each_key(args, || Action::Get, Gather::List)),
+    spec("mset", -3, Access::Write, Keys::EverySecond, keyed::mset),
+    spec("persist", 2, Access::Write, Keys::First, |args| keyed(args, Action::Persist)),
+    spec("pexpire", -3, Access::Write, Keys::First, |args| expiry::expire(args, 1, true)),
+    spec("pexpireat", -3, Access::Write, Keys::First, |args| expiry::expire(args, 1, false)),
+    spec("pexpiretime", 2, Access::Read, Keys::First, |args| keyed(args, Action::Ttl(TtlUnit::UnixMillis))),
+    spec("ping", -1, Access::Neither, Keys::None, ping),
+    spec("psetex", 4, Access::Write, Keys::First, |args| keyed::set_for(args, 1)),
+    spec("pttl", 2, Access::Read, Keys::First, |args| keyed(args, Action::Ttl(TtlUnit::Millis))),
+    spec("quit", -1, Access::Neither, Keys::None, |_| Ok(Plan::Session(SessionKind::Quit))),
+    spec("readonly", 1, Access::Neither, Keys::None, |_| Ok(Plan::Reply(Reply::OK))),
+    spec("readwrite", 1, Access::Neither, Keys::None, |_| Ok(Plan::Reply(Reply::OK))),
+    spec("reset", 1, Access::Neither, Keys::None, |_| Ok(Plan::Session(SessionKind::Reset))),
+    spec("scan", -2, Access::Read, Keys::None, scan),
+    spec("select", 2, Access::Neither, Keys::None, |_| Ok(Plan::Session(SessionKind::Select))),
+    spec("set", -3, Access::Write, Keys::First, keyed::set),
+    spec("setex", 4, Access::Write, Keys::First, |args| keyed::set_for(args, 1000)),
+    spec("setnx", 3, Access::Write, Keys::First, keyed::setnx),
+    spec("setrange", 4, Access::Write, Keys::First, keyed::setrange),
+    spec("strlen", 2, Access::Read, Keys::First, |args| keyed(args, Action::Strlen)),
+    spec("substr", 4, Access::Read, Keys::First, keyed::getrange),
+    spec("time", 1, Access::Neither, Keys::None, |_| Ok(Plan::Session(SessionKind::Time))),
+    spec("touch", -2, Access::Read, Keys::All, |args| each_key(args, || Action::Exists, Gather::Sum)),
+    spec("ttl", 2, Access::Read, Keys::First, |args| keyed(args, Action::Ttl(TtlUnit::Seconds))),
+    spec("type", 2, Access::Read, Keys::First, |args| keyed(args, Action::Type)),
+    spec("unlink", -2, Access::Write, Keys::All, |args| each_key(args, || Action::Del, Gather::Sum)),
 ];
 
-fn spec_of(name: &[u8]) -> Option<Spec> {
-    let (words, plan): (i32, fn(Args<'_>) -> Planned) = match name {
-        b"GET" => (2, |args| keyed(args, Action::Get)),
-        b"SET" => (-3, keyed::set),
-        b"SETEX" => (4, |args| keyed::set_for(args, 1000)),
-        b"PSETEX" => (4, |args| keyed::set_for(args, 1)),
-        b"SETNX" => (3, keyed::setnx),
-        b"GETSET" => (3, keyed::getset),
-        b"GETDEL" => (2, |args| keyed(args, Action::GetDel)),
-        b"GETEX" => (-2, keyed::getex),
-        b"GETRANGE" | b"SUBSTR" => (4, keyed::getrange),
-        b"SETRANGE" => (4, keyed::setrange),
-        b"APPEND" => (3, keyed::append),
-        b"STRLEN" => (2, |args| keyed(args, Action::Strlen)),
-        b"TYPE" => (2, |args| keyed(args, Action::Type)),
-        b"INCR" => (2, |args| keyed(args, Action::Add(1))),
-        b"DECR" => (2, |args| keyed(args, Action::Add(-1))),
-        b"INCRBY" => (3, |args| keyed::add(args, false)),
-        b"DECRBY" => (3, |args| keyed::add(args, true)),
-        b"MGET" => (-2, |args| each_key(args, || Action::Get, Gather::List)),
-        b"DEL" | b"UNLINK" => (-2, |args| each_key(args, || Action::Del, Gather::Sum)),
-        b"EXISTS" | b"TOUCH" => (-2, |args| each_key(args, || Action::Exists, Gather::Sum)),
-        b"MSET" => (-3, keyed::mset),
-        b"EXPIRE" => (-3, |args| expiry::expire(args, 1000, true)),
-        b"PEXPIRE" => (-3, |args| expiry::expire(args, 1, true)),
-        b"EXPIREAT" => (-3, |args| expiry::expire(args, 1000, false)),
-        b"PEXPIREAT" => (-3, |args| expiry::expire(args, 1, false)),
-        b"PERSIST" => (2, |args| keyed(args, Action::Persist)),
-        b"TTL" => (2, |args| keyed(args, Action::Ttl(TtlUnit::Seconds))),
-        b"PTTL" => (2, |args| keyed(args, Action::Ttl(TtlUnit::Millis))),
-        b"EXPIRETIME" => (2, |args| keyed(args, Action::Ttl(TtlUnit::UnixSeconds))),
-        b"PEXPIRETIME" => (2, |args| keyed(args, Action::Ttl(TtlUnit::UnixMillis))),
-        b"SCAN" => (-2, scan),
-        b"KEYS" => (2, |args| Ok(Plan::Whole(Whole::Keys(args[1].clone())))),
-        b"DBSIZE" => (1, |_| Ok(Plan::Whole(Whole::KeyCount))),
-        b"FLUSHDB" | b"FLUSHALL" => (-1, |_| Ok(Plan::Whole(Whole::Flush))),
-        b"PING" => (-1, ping),
-        b"ECHO" => (2, |args| Ok(Plan::Reply(Reply::Bulk(args[1].clone())))),
-        b"READONLY" | b"READWRITE" | b"ASKING" => (1, |_| Ok(Plan::Reply(Reply::OK))),
-        b"AUTH" => (-2, |_| Ok(Plan::Session(SessionKind::Auth))),
-        b"CLIENT" => (-2, |_| Ok(Plan::Session(SessionKind::Client))),
-        b"CLUSTER" => (-2, |_| Ok(Plan::Session(SessionKind::Cluster))),
-        b"COMMAND" => (-1, |_| Ok(Plan::Session(SessionKind::Command))),
-        b"CONFIG" => (-2, |_| Ok(Plan::Session(SessionKind::Config))),
-        b"HELLO" => (-1, |_| Ok(Plan::Session(SessionKind::Hello))),
-        b"INFO" => (-1, |_| Ok(Plan::Session(SessionKind::Info))),
-        b"QUIT" => (-1, |_| Ok(Plan::Session(SessionKind::Quit))),
-        b"RESET" => (1, |_| Ok(Plan::Session(SessionKind::Reset))),
-        b"SELECT" => (2, |_| Ok(Plan::Session(SessionKind::Select))),
-        b"TIME" => (1, |_| Ok(Plan::Session(SessionKind::Time))),
-        _ => return None,
-    };
-    Some(Spec { words, plan })
+impl Spec {
+    /// The command of that name, in any case.
+    pub(super) fn named(name: &[u8]) -> Option<&'static Spec> {
+        let mut lower = [0; NAME_LEN_MAX];
+        let lower = lower.get_mut(..name.len())?;
+        lower.copy_from_slice(name);
+        lower.make_ascii_lowercase();
+        let at = SPECS.binary_search_by(|spec| spec.name.as_bytes().cmp(&*lower)).ok()?;
+        Some(&SPECS[at])
+    }
+
+    /// As COMMAND tells it: name, words, flags, first key, last key, step.
+    pub(super) fn told(&self) -> Reply {
+        let flags = match self.access {
+            Access::Read => vec![Reply::Simple("readonly".into())],
+            Access::Write => vec![Reply::Simple("write".into())],
+            Access::Neither => Vec::new(),
+        };
+        let (first, last, step) = match self.keys {
+            Keys::None => (0, 0, 0),
+            Keys::First => (1, 1, 1),
+            Keys::All => (1, -1, 1),
+            Keys::EverySecond => (1, -1, 2),
+        };
+        let mut told = vec![Reply::text(self.name), Reply::Int(self.words.into()), Reply::Array(flags)];
+        told.extend([first, last, step].map(Reply::Int));
+        Reply::Array(told)
+    }
 }
 
 pub(super) fn plan(args: Args<'_>) -> Plan {
-    let mut upper = [0; NAME_LEN_MAX];
-    let name = args[0].len().min(NAME_LEN_MAX);
-    upper[..name].copy_from_slice(&args[0][..name]);
-    upper.make_ascii_uppercase();
-    let known = if args[0].len() > NAME_LEN_MAX { None } else { spec_of(&upper[..name]) };
-    let Some(spec) = known else { return Plan::Reply(unknown(args)) };
+    let Some(spec) = Spec::named(&args[0]) else { return Plan::Reply(unknown(args)) };
     let fits = if spec.words < 0 { args.len() as i32 >= -spec.words } else { args.len() as i32 == spec.words };
     if !fits {
         return Plan::Reply(wrong_count(&args[0]));
@@ -262,6 +256,16 @@ fn ping(args: Args<'_>) -> Planned {
         [_, text] => Ok(Plan::Reply(Reply::Bulk(text.clone()))),
         _ => Err(wrong_count(b"ping")),
     }
+}
+
+/// It is done before the answer, whatever was asked for.
+fn flush(args: Args<'_>) -> Planned {
+    match &args[1..] {
+        [] => {}
+        [word] if word.eq_ignore_ascii_case(b"ASYNC") || word.eq_ignore_ascii_case(b"SYNC") => {}
+        _ => return Err(SYNTAX),
+    }
+    Ok(Plan::Whole(Whole::Flush))
 }
 
 fn scan(args: Args<'_>) -> Planned {

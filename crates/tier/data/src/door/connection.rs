@@ -1,4 +1,4 @@
-//! Driver: one client. Reads what is there, runs all complete commands in it as one batch, writes the replies at once.
+//! Driver: one client. Reads what is there, runs all complete commands in it as one batch, the replies go out through [`Output`].
 
 use std::io;
 use std::sync::Arc;
@@ -6,31 +6,27 @@ use std::time::Duration;
 
 use bytes::BytesMut;
 use ringway_protocol::resp::{Limits, Reply, RequestParser, RespVersion};
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::io::AsyncReadExt;
 use tokio::net::TcpStream;
 
 use crate::DataTier;
 use crate::door::batch;
+use crate::door::output::Output;
 use crate::door::session::Session;
 
 /// How much is read at once; grows to what a command needs.
 const READ_LEN: usize = 16 * 1024;
 /// Read buffers above this are given back after use.
 const BUFFER_KEPT_MAX: usize = 256 * 1024;
-/// Replies are written when they are this long, so that a long batch does not pile them up.
-const OUTPUT_LEN_MAX: usize = 256 * 1024;
 /// Commands of one batch; the rest of what was read comes next.
 const BATCH_LEN_MAX: usize = 1024;
-/// A client that takes no replies for this long is cut.
-const WRITE_DEADLINE: Duration = Duration::from_secs(20);
 /// How long somebody may take to say who it is.
 const AUTH_DEADLINE: Duration = Duration::from_secs(60);
 
 pub(super) struct Connection {
-    stream: TcpStream,
     parser: RequestParser,
     input: BytesMut,
-    output: BytesMut,
+    output: Output,
     session: Session,
 }
 
@@ -39,10 +35,9 @@ pub(super) async fn serve(tier: &Arc<DataTier>, stream: TcpStream, id: u64) -> i
     stream.set_nodelay(true)?;
     let session = Session::new(id, stream.local_addr()?);
     let mut connection = Connection {
-        stream,
         parser: RequestParser::new(Limits::UNAUTHENTICATED),
         input: BytesMut::with_capacity(READ_LEN),
-        output: BytesMut::new(),
+        output: Output::new(stream),
         session,
     };
     while connection.fill(tier).await? {
@@ -50,7 +45,7 @@ pub(super) async fn serve(tier: &Arc<DataTier>, stream: TcpStream, id: u64) -> i
             break;
         }
     }
-    connection.flush().await
+    connection.output.flush().await
 }
 
 impl Connection {
@@ -69,7 +64,7 @@ impl Connection {
             }
         };
         tokio::select! {
-            read = self.stream.read_buf(&mut self.input) => Ok(read? > 0),
+            read = self.output.stream().read_buf(&mut self.input) => Ok(read? > 0),
             () = tier.tasks.stopping() => Ok(false),
             () = deadline => Err(io::Error::new(io::ErrorKind::TimedOut, "it did not say who it is")),
         }
@@ -90,45 +85,24 @@ impl Connection {
                 }
             }
             let is_last = requests.len() < batch_len;
-            let replies = batch::run(tier, &mut self.session, requests).await;
-            for (version, reply) in replies {
-                self.put(version, &reply).await?;
-            }
+            batch::run(tier, &mut self.session, requests, &mut self.output).await?;
             if self.session.is_authenticated() {
                 self.parser.set_limits(Limits::AUTHENTICATED);
             } else {
                 self.parser.set_limits(Limits::UNAUTHENTICATED);
             }
             if let Some(error) = broken {
-                self.put(RespVersion::Two, &Reply::Error(format!("ERR {error}").into())).await?;
+                let reply = Reply::Error(format!("ERR {error}").into());
+                self.output.put(RespVersion::Two, reply).await?;
                 return Ok(false);
             }
             if self.session.is_closing() {
                 return Ok(false);
             }
             if is_last {
-                self.flush().await?;
+                self.output.flush().await?;
                 return Ok(true);
             }
         }
-    }
-
-    async fn put(&mut self, version: RespVersion, reply: &Reply) -> io::Result<()> {
-        reply.encode(version, &mut self.output);
-        if self.output.len() >= OUTPUT_LEN_MAX { self.flush().await } else { Ok(()) }
-    }
-
-    async fn flush(&mut self) -> io::Result<()> {
-        if self.output.is_empty() {
-            return Ok(());
-        }
-        tokio::time::timeout(WRITE_DEADLINE, self.stream.write_all(&self.output))
-            .await
-            .map_err(|_| io::Error::new(io::ErrorKind::TimedOut, "it does not read its replies"))??;
-        self.output.clear();
-        if self.output.capacity() > 2 * OUTPUT_LEN_MAX {
-            self.output = BytesMut::new();
-        }
-        Ok(())
     }
 }

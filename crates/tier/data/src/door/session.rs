@@ -10,7 +10,7 @@ use ringway_protocol::resp::{Reply, RespVersion};
 use ringway_rt::clock::wall_ns;
 
 use crate::DataTier;
-use crate::door::command::{self, Args, NAMES, NOT_AN_INTEGER, Plan, SYNTAX, SessionKind, text, wrong_count};
+use crate::door::command::{self, Args, NOT_AN_INTEGER, Plan, SPECS, SYNTAX, SessionKind, Spec, text, wrong_count};
 use crate::door::{cluster, info};
 
 /// The version of Redis whose behaviour clients may expect.
@@ -203,10 +203,13 @@ pub(super) fn unknown_subcommand(args: Args<'_>) -> Reply {
 
 fn command_command(args: Args<'_>) -> Reply {
     match args.get(1).map(|sub| sub.to_ascii_uppercase()).as_deref() {
-        Some(b"COUNT") => Reply::Int(NAMES.len() as i64),
-        Some(b"LIST") => Reply::Array(NAMES.iter().map(|name| Reply::text(*name)).collect()),
+        Some(b"COUNT") => Reply::Int(SPECS.len() as i64),
+        Some(b"LIST") => Reply::Array(SPECS.iter().map(|spec| Reply::text(spec.name)).collect()),
         Some(b"DOCS") => Reply::Map(Vec::new()),
-        None | Some(b"INFO") => Reply::Array(Vec::new()),
+        Some(b"INFO") if args.len() > 2 => {
+            Reply::Array(args[2..].iter().map(|name| Spec::named(name).map_or(Reply::Null, Spec::told)).collect())
+        }
+        None | Some(b"INFO") => Reply::Array(SPECS.iter().map(Spec::told).collect()),
         Some(_) => unknown_subcommand(args),
     }
 }

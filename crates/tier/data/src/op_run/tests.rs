@@ -28,7 +28,7 @@ fn what_was_skipped_is_not_waited_for() {
 #[test]
 fn no_message_is_sent_that_might_not_fit_and_one_always_is_when_nothing_else_goes() {
     let (large, small) = (get("a"), Op::set("a".into(), "b".into(), Expiry::Never));
-    let room = Room::beside(REPLIES_BYTES_MAX - VALUE_LEN_MAX - 100);
+    let room = Room::beside(REPLIES_BYTES_MAX - VALUE_LEN_MAX - 1000);
     let reserved = room.reserve([&large].into_iter()).unwrap();
     assert_eq!(room.reserve([&large].into_iter()), None);
     assert!(room.has_refused());

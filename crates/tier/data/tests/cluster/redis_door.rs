@@ -45,7 +45,11 @@ async fn commands_answer_as_redis_does() {
         ("TTL k\r\n", ":100\r\n"),
         ("SET k w KEEPTTL\r\n", "+OK\r\n"),
         ("TTL k\r\n", ":100\r\n"),
+        ("EXPIRE k 50 XX LT\r\n", ":1\r\n"),
+        ("PEXPIREAT k 99999999999600\r\n", ":1\r\n"),
+        ("EXPIRETIME k\r\n", ":100000000000\r\n"),
         ("PERSIST k\r\n", ":1\r\n"),
+        ("EXPIRE k 50 XX LT\r\n", ":0\r\n"),
         ("TTL k\r\n", ":-1\r\n"),
         ("APPEND k !!\r\n", ":3\r\n"),
         ("STRLEN k\r\n", ":3\r\n"),
@@ -74,6 +78,7 @@ async fn commands_answer_as_redis_does() {
         ("CLIENT GETNAME\r\n", "$2\r\nme\r\n"),
         ("CLUSTER KEYSLOT foo\r\n", ":12182\r\n"),
         ("CONFIG GET save\r\n", "*2\r\n$4\r\nsave\r\n$0\r\n\r\n"),
+        ("COMMAND INFO nosuch ttl\r\n", "*2\r\n$-1\r\n*6\r\n$3\r\nttl\r\n:2\r\n*1\r\n+readonly\r\n:1\r\n:1\r\n:1\r\n"),
         ("COMMAND DOCS\r\n", "*0\r\n"),
         ("FLUSHDB\r\n", "+OK\r\n"),
         ("DBSIZE\r\n", ":0\r\n"),
@@ -267,4 +272,49 @@ async fn slots_cover_the_ring_with_addresses_a_client_can_use() {
     for number in 1..=2 {
         assert!(text.contains(&format!("{}@7000", world.at(number).redis)), "{text}");
     }
+}
+
+#[tokio::test]
+async fn replies_that_are_together_too_long_to_hold_come_in_order_and_one_command_may_not_have_them() {
+    let world = World::new(3).await;
+    world.bucket("b", |spec| spec.replicas = 2);
+    let mut client = Client::authenticated(world.at(1).redis, "b").await;
+    let (value, names) = ("x".repeat(6_000_000), ["one", "two", "three", "four"]);
+    for key in names {
+        client.check(&array(&["SET", key, &value]), "+OK\r\n").await;
+    }
+    let requests: String = (0..40).map(|nth| format!("GET {}\r\nINCR n\r\n", names[nth % 4])).collect();
+    client.send(requests.as_bytes()).await;
+    for nth in 0..40 {
+        client.expect(&format!("$6000000\r\n{value}\r\n:{}\r\n", nth + 1)).await;
+    }
+    let many: Vec<&str> = ["MGET"].into_iter().chain((0..12).map(|nth| names[nth % 4])).collect();
+    let too_long = "-ERR the replies of this command are together longer than 64 MiB: ask for fewer keys at once\r\n";
+    client.check(&format!("{}PING\r\n", array(&many)), &format!("{too_long}+PONG\r\n")).await;
+    let items = format!("$6000000\r\n{value}\r\n").repeat(4);
+    client.check(&array(&many[..5]), &format!("*4\r\n{items}")).await;
+}
+
+#[tokio::test]
+async fn nothing_more_is_run_for_a_client_that_does_not_read_or_has_closed() {
+    let world = World::new(1).await;
+    world.bucket("b", |_| {});
+    let mut client = Client::authenticated(world.at(1).redis, "b").await;
+    client.check(&array(&["SET", "k", &"x".repeat(6_000_000)]), "+OK\r\n").await;
+    client.send("GET k\r\nINCR n\r\n".repeat(250).as_bytes()).await;
+    client.expect("$6000000\r\n").await;
+    drop(client);
+    let mut other = Client::authenticated(world.at(1).redis, "b").await;
+    let mut info = String::new();
+    while !info.contains("connected_clients:1\n") {
+        info.clear();
+        other.send(b"INFO\r\nPING\r\n").await;
+        while !info.ends_with("+PONG\n") {
+            info = info + &other.skip_line().await + "\n";
+        }
+    }
+    other.send(b"GET n\r\n").await;
+    other.skip_line().await;
+    let count: u32 = other.skip_line().await.parse().unwrap();
+    assert!(count < 50, "{count} were run");
 }

@@ -25,10 +25,10 @@ pub(super) fn set(args: Args<'_>) -> Planned {
     while let Some(word) = words.next() {
         let word = word.to_ascii_uppercase();
         match word.as_slice() {
-            b"NX" if set.only.is_none() => set.only = Some(SetOnly::IfMissing),
-            b"XX" if set.only.is_none() => set.only = Some(SetOnly::IfThere),
+            b"NX" if set.only != Some(SetOnly::IfThere) => set.only = Some(SetOnly::IfMissing),
+            b"XX" if set.only != Some(SetOnly::IfMissing) => set.only = Some(SetOnly::IfThere),
             b"GET" => set.get = true,
-            b"KEEPTTL" if set.expiry == Expiry::Default => set.expiry = Expiry::Keep,
+            b"KEEPTTL" if matches!(set.expiry, Expiry::Default | Expiry::Keep) => set.expiry = Expiry::Keep,
             b"EX" | b"PX" | b"EXAT" | b"PXAT" if set.expiry == Expiry::Default => {
                 set.expiry = expiry_option(&args[0], &word, words.next().ok_or(SYNTAX)?)?;
             }

@@ -11,11 +11,24 @@ fn refused(line: &str, text: &str) {
 }
 
 #[test]
-fn every_name_that_is_told_is_a_command_and_none_is_forgotten() {
-    for name in NAMES {
-        assert!(spec_of(name.to_uppercase().as_bytes()).is_some(), "{name}");
+fn commands_are_found_by_name_and_told_with_the_place_of_their_keys() {
+    assert!(SPECS.is_sorted_by_key(|spec| spec.name));
+    for spec in SPECS {
+        assert_eq!(Spec::named(spec.name.to_uppercase().as_bytes()).map(|found| found.name), Some(spec.name));
     }
-    assert!(NAMES.is_sorted());
+    for (name, words, flag, [first, last, step]) in [
+        ("get", 2, "readonly", [1, 1, 1]),
+        ("mget", -2, "readonly", [1, -1, 1]),
+        ("MSET", -3, "write", [1, -1, 2]),
+        ("unlink", -2, "write", [1, -1, 1]),
+        ("flushall", -1, "write", [0, 0, 0]),
+    ] {
+        let mut told = vec![Reply::text(name.to_lowercase()), Reply::Int(words)];
+        told.push(Reply::Array(vec![Reply::Simple(flag.into())]));
+        told.extend([first, last, step].map(Reply::Int));
+        assert_eq!(Spec::named(name.as_bytes()).map(Spec::told), Some(Reply::Array(told)));
+    }
+    assert!(Spec::named(b"nosuch").is_none() && Spec::named(&[b'x'; 100]).is_none());
 }
 
 #[test]
@@ -34,6 +47,10 @@ fn wrong_commands_are_refused_as_redis_refuses_them() {
     refused("INCRBY a 1.5", "ERR value is not an integer or out of range");
     refused("SCAN x", "ERR invalid cursor");
     refused("SCAN 0 COUNT 0", "ERR syntax error");
+    refused("FLUSHALL foo", "ERR syntax error");
+    refused("FLUSHDB SYNC ASYNC", "ERR syntax error");
+    refused("EXPIRE a 1 NX GT", "ERR NX and XX, GT or LT options at the same time are not compatible");
+    refused("EXPIRE a 1 GT LT", "ERR GT and LT options at the same time are not compatible");
     refused("EXPIRE a 1 ZZ", "ERR Unsupported option ZZ");
 }
 
@@ -62,4 +79,19 @@ fn one_failed_key_fails_the_command() {
         assert_eq!(gather(kind, replies()), Reply::error("ERR x"));
     }
     assert_eq!(gather(Gather::Sum, replies().filter(|reply| !reply.is_error())), Reply::Int(2));
+}
+
+#[test]
+fn options_may_be_repeated_and_combined_where_they_do_not_contradict_one_another() {
+    for (line, expected) in [
+        ("PEXPIREAT a 5 NX NX", ExpireOnly::WithoutExpiry),
+        ("PEXPIREAT a 5 XX GT GT", ExpireOnly::Later),
+        ("PEXPIREAT a 5 LT xx", ExpireOnly::SoonerWithExpiry),
+    ] {
+        let action = Action::ExpireAt { at_ms: 5, only: Some(expected) };
+        assert_eq!(planned(line), Plan::Keyed(Op::new("a".into(), action)), "{line}");
+    }
+    assert_eq!(planned("SET a b XX KEEPTTL XX KEEPTTL"), planned("SET a b XX KEEPTTL"));
+    assert_eq!(planned("SET a b NX NX"), planned("SET a b NX"));
+    assert_eq!(planned("FLUSHALL async"), Plan::Whole(Whole::Flush));
 }
