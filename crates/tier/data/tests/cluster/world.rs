@@ -122,7 +122,8 @@ impl World {
         self.network.cut_off(node(number));
         let running = self.nodes.remove(&number).unwrap();
         running.tasks.stop(Duration::from_secs(5)).await;
-        assert_eq!(Arc::strong_count(&running.tier), 1, "something holds on to the tier");
+        // Messages that were being served may end a moment later than the tasks.
+        eventually(|| Arc::strong_count(&running.tier) == 1).await.expect("nothing holds on to the tier for good");
     }
 
     /// Everybody hears who is up.
