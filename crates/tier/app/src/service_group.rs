@@ -165,6 +165,9 @@ impl ServiceGroup {
 
     fn try_lease(self: &Arc<Self>) -> Option<Lease> {
         let mut state = self.state();
+        // What became healthy since the last look counts at once: when a deploy has said "live", nobody is to see the old release.
+        let count = state.count(Instant::now(), self.waiting.load(Ordering::Relaxed));
+        state.note_proven(count);
         let (address, instance) = state.pick()?;
         state.last_lease = Some(Instant::now());
         instance.enter();
