@@ -196,8 +196,10 @@ impl Cluster {
     }
 
     /// Who votes in the consensus group, as this node knows it. The other members learn.
+    /// Empty while they change: until the new ones alone decide, the old ones are needed as well.
     pub fn voters(&self) -> BTreeSet<NodeId> {
-        self.group.seats().voters
+        let seats = self.group.seats();
+        if seats.joint { BTreeSet::new() } else { seats.voters }
     }
 
     /// Who takes streams to this node's front end. Set before [`Cluster::start`].
