@@ -7,10 +7,10 @@ use std::time::{Duration, Instant};
 use futures_util::FutureExt as _;
 use ringway_app::AppTier;
 use ringway_catalog::{Addresses, Secret};
-use ringway_cluster::{Cluster, NodeWish, WallClock};
+use ringway_cluster::{Cluster, LiveLookups, NodeWish, WallClock};
 use ringway_control::Control;
 use ringway_control::api::IssuedToken;
-use ringway_data::DataTier;
+use ringway_data::{DataTier, FoundedRing};
 use ringway_front::{Front, Limits, TlsConfig};
 use ringway_observe::{Identity, Metrics, OtlpConfig, RequestRate, Tracer, process};
 use ringway_ports::ProposeError;
@@ -57,7 +57,7 @@ impl Node {
         let observe = Tasks::new("observe");
         let tracer = start_tracer(config, &cluster, &observe)?;
         let data_tasks = Tasks::new("data");
-        let data = open_data(&cluster, data_dir, redis, data_tasks.clone(), connections_max);
+        let data = open_data(config, &cluster, data_dir, redis, data_tasks.clone(), connections_max);
         let app = open_app(config, &cluster, data_dir, &spawner, &addresses, tracer.clone())?;
         let front = open_front(config, &cluster, data_dir, (http, https), app.clone(), tracer, connections_max)?;
         let receiver = front.clone();
@@ -125,6 +125,7 @@ async fn open_cluster(
         zone: config.zone.clone(),
         capacity: config.capacity,
         addresses: addresses.clone(),
+        ring: config.ring,
     };
     let cluster = match (start, Cluster::exists(path)) {
         (Start::OpenOrFound, true) => Cluster::open(settings, addresses.clone()).await?,
@@ -147,6 +148,7 @@ fn start_tracer(config: &Config, cluster: &Cluster, tasks: &Tasks) -> Result<Arc
 }
 
 fn open_data(
+    config: &Config,
     cluster: &Cluster,
     data_dir: &DataDir,
     redis: Option<std::net::TcpListener>,
@@ -157,8 +159,10 @@ fn open_data(
         dir: data_dir.join("buckets"),
         redis,
         clients_max: connections_max.min(ringway_data::config::CLIENTS_MAX),
+        redis_redirect: config.redis_redirect,
     };
-    DataTier::new(settings, cluster.control_log.clone(), cluster.peers.clone(), cluster.membership.clone(), tasks)
+    let ring = FoundedRing::start(cluster.own_id(), cluster.control_log.clone(), cluster.ring.clone(), &tasks);
+    DataTier::new(settings, &*cluster.control_log, ring, cluster.peers.clone(), cluster.membership.clone(), tasks)
 }
 
 fn open_app(
@@ -244,7 +248,15 @@ fn control_deps(
     metrics: Metrics,
     rate: RequestRate,
 ) -> ringway_control::Deps {
-    let (issuer, leaver, progress) = (cluster.clone(), cluster.clone(), data.clone());
+    let (issuer, leaver) = (cluster.clone(), cluster.clone());
+    let (progress, loads, transfers) = (data.clone(), data.clone(), data.clone());
+    let lookups = LiveLookups::new(
+        cluster.control_log.clone(),
+        cluster.membership.clone(),
+        cluster.peers.clone(),
+        data.clone(),
+        cluster.ring.clone(),
+    );
     ringway_control::Deps {
         control_log: cluster.control_log.clone(),
         membership: cluster.membership.clone(),
@@ -265,6 +277,27 @@ fn control_deps(
                 .transfer_progress()
                 .map(|progress| (progress.partitions_done as u64, progress.partitions_total as u64))
         }),
+        fetches: Arc::new(move || transfers.transfers().into_iter().map(fetch).collect()),
+        partition_loads: Arc::new(move || loads.partition_loads()),
+        lookups,
+        ring: cluster.ring.clone(),
+    }
+}
+
+fn fetch(transfer: ringway_data::Transfer) -> ringway_control::Fetch {
+    ringway_control::Fetch {
+        from: transfer.from,
+        partitions_done: transfer.partitions_done as u64,
+        partitions_total: transfer.partitions_total as u64,
+        bytes_done: transfer.bytes_done,
+        bytes_total: transfer.bytes_total,
+        bytes_per_second: transfer.bytes_per_second,
+        eta_ms: transfer.eta.map(|eta| eta.as_millis() as u64),
+        state: match transfer.state {
+            ringway_data::TransferState::Fetching => "moving".to_owned(),
+            ringway_data::TransferState::Waiting => "waiting".to_owned(),
+            ringway_data::TransferState::Failing(why) => format!("tries again: {why}"),
+        },
     }
 }
 

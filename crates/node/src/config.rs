@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use ringway_catalog::RingKind;
 use ringway_observe::LogFormat;
 
 /// Everything a node can be told.
@@ -14,6 +15,8 @@ pub struct Config {
     pub zone: String,
     /// Relative share of the ring.
     pub capacity: u32,
+    /// Of a cluster that this node founds; one that it joins has its own.
+    pub ring: RingKind,
     /// Keys, control log, data, releases: everything the node keeps.
     pub data_dir: PathBuf,
     pub listen: Listen,
@@ -27,6 +30,8 @@ pub struct Config {
     pub log_format: LogFormat,
     /// `tracing` filter: `info`, `warn,ringway_front=debug`.
     pub log: String,
+    /// The Redis door tells clients whom to ask (`MOVED`) rather than forward for them.
+    pub redis_redirect: bool,
     /// Kept small; a node that needs more says so in its metrics.
     pub wasm_instances_max: u32,
 }

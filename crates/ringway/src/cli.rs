@@ -1,10 +1,14 @@
 //! What can be typed: commands, flags, examples. Help and completions are made from these definitions.
 
+mod ring;
+
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand, ValueEnum, ValueHint};
+
+pub use self::ring::{LookupArgs, RingArgs, RingCommand, RingPlanArgs, RingSetArgs, ViaArg};
 
 const AFTER_HELP: &str = "\
 Start here:
@@ -94,9 +98,9 @@ pub enum Command {
     /// Print a line to try for each tier of an app: pages, services, functions, buckets
     #[command(after_help = "Examples:\n  ringway tour shop")]
     Tour(TourArgs),
-    /// Draw the ring: nodes, arcs, load
+    /// Draw the ring: nodes, virtual nodes, load, transfers; look keys up, plan changes
     #[command(
-        after_help = "Examples:\n  ringway ring\n  ringway ring --json\n  ringway ring lookup cart:42 --bucket shop.cart"
+        after_help = "Examples:\n  ringway ring\n  ringway ring --watch\n  ringway ring lookup cart:42 --via fingers\n  ringway ring plan --join 2\n  ringway ring set --transfer-rate 32MiB"
     )]
     Ring(RingArgs),
     /// Read and write keys of a bucket
@@ -121,6 +125,7 @@ const NODE_EXAMPLES: &str = "\
 Examples:
   ringway node
   ringway node --name n2 --bind 127.0.0.2 --data .ringway/n2
+  ringway node --ring chord
   ringway node --config /etc/ringway/node.toml
 
 Settings come from the file, then the environment (RINGWAY_NAME, RINGWAY_HTTP, ...), then flags; later ones win.";
@@ -158,6 +163,9 @@ pub struct NodeArgs {
     /// Redis protocol [default: 7379]
     #[arg(long, env = "RINGWAY_REDIS", value_name = "ADDRESS")]
     pub redis: Option<Door>,
+    /// Tell Redis clients which node to ask (MOVED) instead of forwarding for them; for cluster clients only
+    #[arg(long, env = "RINGWAY_REDIS_REDIRECT", value_name = "BOOL", num_args = 0..=1, default_missing_value = "true")]
+    pub redis_redirect: Option<bool>,
     /// Console and admin API [default: 7400]
     #[arg(long = "admin-listen", env = "RINGWAY_ADMIN_LISTEN", value_name = "ADDRESS")]
     pub admin_listen: Option<Door>,
@@ -170,6 +178,12 @@ pub struct NodeArgs {
     /// Share of the ring relative to other nodes [default: 1]
     #[arg(long, env = "RINGWAY_CAPACITY", value_parser = clap::value_parser!(u32).range(1..=1000))]
     pub capacity: Option<u32>,
+    /// Ring of a cluster that this node founds: an agreed layout, or peer to peer (eventual buckets only) [default: managed]
+    #[arg(long, env = "RINGWAY_RING", value_enum)]
+    pub ring: Option<RingArg>,
+    /// With --ring chord: virtual nodes that each node claims [default: 8]
+    #[arg(long, env = "RINGWAY_VNODES", value_parser = clap::value_parser!(u8).range(1..=64))]
+    pub vnodes: Option<u8>,
     /// Front-end threads [default: one per core]
     #[arg(long, env = "RINGWAY_THREADS")]
     pub threads: Option<usize>,
@@ -188,6 +202,12 @@ pub struct NodeArgs {
 pub enum LogFormatArg {
     Text,
     Json,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum RingArg {
+    Managed,
+    Chord,
 }
 
 /// `off`, a port, or a whole address.
@@ -317,23 +337,6 @@ pub struct OpenArgs {
 #[derive(Debug, Args)]
 pub struct TourArgs {
     pub app: String,
-}
-
-#[derive(Debug, Args)]
-pub struct RingArgs {
-    #[command(subcommand)]
-    pub command: Option<RingCommand>,
-}
-
-#[derive(Debug, Subcommand)]
-pub enum RingCommand {
-    /// Walk from this node to the owner of a key
-    Lookup {
-        key: String,
-        /// A bucket, for its replica count
-        #[arg(long)]
-        bucket: Option<String>,
-    },
 }
 
 #[derive(Debug, Args)]

@@ -5,9 +5,11 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, bail};
+use ringway_catalog::RingKind;
+use ringway_catalog::ring_kind::VNODES_DEFAULT;
 use ringway_node::{Config, Listen, LogFormat, TlsFiles};
 
-use crate::cli::{Door, LogFormatArg, NodeArgs};
+use crate::cli::{Door, LogFormatArg, NodeArgs, RingArg};
 
 const HTTP_PORT: u16 = 8080;
 const HTTPS_PORT: u16 = 8443;
@@ -25,10 +27,13 @@ const KEYS: &[&str] = &[
     "tls-cert",
     "tls-key",
     "redis",
+    "redis-redirect",
     "admin-listen",
     "peer",
     "zone",
     "capacity",
+    "ring",
+    "vnodes",
     "threads",
     "drain",
     "log",
@@ -59,6 +64,7 @@ pub fn settle(arguments: &NodeArgs) -> Result<Config> {
         name,
         zone: arguments.zone.clone().unwrap_or_default(),
         capacity: arguments.capacity.unwrap_or(1),
+        ring: ring(&arguments)?,
         listen: listen(&arguments, bind)?,
         advertise: arguments.advertise,
         tls: arguments
@@ -73,8 +79,19 @@ pub fn settle(arguments: &NodeArgs) -> Result<Config> {
             _ => LogFormat::Text,
         },
         log: arguments.log.clone().unwrap_or_else(|| "info".to_owned()),
+        redis_redirect: arguments.redis_redirect.unwrap_or(false),
         wasm_instances_max: 256,
     })
+}
+
+fn ring(arguments: &NodeArgs) -> Result<RingKind> {
+    match (arguments.ring.unwrap_or(RingArg::Managed), arguments.vnodes) {
+        (RingArg::Chord, vnodes) => Ok(RingKind::Chord { vnodes: vnodes.unwrap_or(VNODES_DEFAULT) }),
+        (RingArg::Managed, None) => Ok(RingKind::Managed),
+        (RingArg::Managed, Some(_)) => {
+            bail!("--vnodes is for --ring chord: a managed ring has 4096 for all nodes together")
+        }
+    }
 }
 
 fn listen(arguments: &NodeArgs, bind: IpAddr) -> Result<Listen> {
@@ -122,10 +139,13 @@ fn over(flags: NodeArgs, file: NodeArgs) -> NodeArgs {
         tls_cert: flags.tls_cert.or(file.tls_cert),
         tls_key: flags.tls_key.or(file.tls_key),
         redis: flags.redis.or(file.redis),
+        redis_redirect: flags.redis_redirect.or(file.redis_redirect),
         admin_listen: flags.admin_listen.or(file.admin_listen),
         peer: flags.peer.or(file.peer),
         zone: flags.zone.or(file.zone),
         capacity: flags.capacity.or(file.capacity),
+        ring: flags.ring.or(file.ring),
+        vnodes: flags.vnodes.or(file.vnodes),
         threads: flags.threads.or(file.threads),
         drain: flags.drain.or(file.drain),
         log: flags.log.or(file.log),
@@ -157,6 +177,7 @@ fn take(settings: &mut NodeArgs, key: &str, value: &toml::Value) -> Result<(), S
     let text = match value {
         toml::Value::String(text) => text.clone(),
         toml::Value::Integer(number) => number.to_string(),
+        toml::Value::Boolean(is) => is.to_string(),
         other => return Err(format!("`{key}` is a {}, expected a text or a number", other.type_str())),
     };
     let parsed = |what: &str| format!("`{key} = {text:?}`: {what}");
@@ -170,12 +191,26 @@ fn take(settings: &mut NodeArgs, key: &str, value: &toml::Value) -> Result<(), S
         "tls-cert" => settings.tls_cert = Some(PathBuf::from(text)),
         "tls-key" => settings.tls_key = Some(PathBuf::from(text)),
         "redis" => settings.redis = Some(text.parse()?),
+        "redis-redirect" => {
+            settings.redis_redirect = Some(text.parse().map_err(|_| parsed("`true` or `false`"))?);
+        }
         "admin-listen" => settings.admin_listen = Some(text.parse()?),
         "peer" => settings.peer = Some(text.parse()?),
         "zone" => settings.zone = Some(text),
         "capacity" => {
             let capacity = text.parse().ok().filter(|capacity| (1..=1000).contains(capacity));
             settings.capacity = Some(capacity.ok_or_else(|| parsed("a number from 1 to 1000"))?);
+        }
+        "ring" => {
+            settings.ring = Some(match text.as_str() {
+                "managed" => RingArg::Managed,
+                "chord" => RingArg::Chord,
+                _ => return Err(parsed("`managed` or `chord`")),
+            });
+        }
+        "vnodes" => {
+            let vnodes = text.parse().ok().filter(|vnodes| (1..=64).contains(vnodes));
+            settings.vnodes = Some(vnodes.ok_or_else(|| parsed("a number from 1 to 64"))?);
         }
         "threads" => settings.threads = Some(text.parse().map_err(|_| parsed("not a number"))?),
         "drain" => settings.drain = Some(ringway_manifest::parse_duration(&text).map_err(|fault| fault.to_string())?),
@@ -223,6 +258,16 @@ mod tests {
             node.toml:2: `x` is no address: write off, a port like 8080, or an address like 127.0.0.1:8080
             node.toml:4: `capacity = "0"`: a number from 1 to 1000"#]]
         .assert_eq(&error);
+    }
+
+    #[test]
+    fn a_peer_to_peer_ring_has_eight_virtual_nodes_a_node_and_a_managed_one_has_no_such_setting() {
+        let settled =
+            |text: &str| settle(&NodeArgs { name: Some("n1".into()), ..parse_file("node.toml", text).unwrap() });
+        assert_eq!(settled("ring = \"chord\"").unwrap().ring, RingKind::Chord { vnodes: 8 });
+        assert_eq!(settled("ring = \"chord\"\nvnodes = 3").unwrap().ring, RingKind::Chord { vnodes: 3 });
+        assert_eq!(settled("").unwrap().ring, RingKind::Managed);
+        assert!(settled("vnodes = 3").unwrap_err().to_string().contains("--ring chord"));
     }
 
     #[test]

@@ -56,6 +56,27 @@ pub fn bytes(count: u64) -> String {
     if unit == 0 { format!("{count} B") } else { format!("{value:.1} {}", UNITS[unit]) }
 }
 
+/// 950, 12.3 k, 4.0 M
+pub fn count(count: u64) -> String {
+    const UNITS: [&str; 4] = ["", " k", " M", " G"];
+    let (mut value, mut unit) = (count as f64, 0);
+    while value >= 9999.5 && unit + 1 < UNITS.len() {
+        value /= 1000.0;
+        unit += 1;
+    }
+    if unit == 0 { count.to_string() } else { format!("{value:.1}{}", UNITS[unit]) }
+}
+
+/// 0.4 s, 12 s, 3 min, 2.5 h
+pub fn span(ms: u64) -> String {
+    match ms {
+        0..10_000 => format!("{:.1} s", ms as f64 / 1000.0),
+        10_000..120_000 => format!("{} s", ms / 1000),
+        120_000..7_200_000 => format!("{} min", ms / 60_000),
+        _ => format!("{:.1} h", ms as f64 / 3_600_000.0),
+    }
+}
+
 /// 3m, 2h, 5d since that moment.
 pub fn age(since_ms: u64) -> String {
     let now_ms = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or(Duration::ZERO).as_millis() as u64;
@@ -81,6 +102,12 @@ mod tests {
     #[test]
     fn sizes_are_short_and_right() {
         assert_eq!([0, 999, 1000, 1_500_000, 999_999].map(bytes), ["0 B", "999 B", "1.0 kB", "1.5 MB", "1.0 MB"]);
+    }
+
+    #[test]
+    fn counts_and_spans_are_short_and_right() {
+        assert_eq!([0, 9999, 12_345, 4_000_000].map(count), ["0", "9999", "12.3 k", "4000.0 k"]);
+        assert_eq!([400, 12_900, 180_000, 9_000_000].map(span), ["0.4 s", "12 s", "3 min", "2.5 h"]);
     }
 
     #[test]

@@ -1,5 +1,5 @@
 //! Core: the ring as a picture in the terminal. A circle whose every cell shows the primary of the partitions at its angle,
-//! clockwise from the top, and a legend with each node's load.
+//! clockwise from the top; below it each node's load, and what moves from node to node. At most 80 columns.
 
 use std::f64::consts::TAU;
 
@@ -7,15 +7,18 @@ use std::f64::consts::TAU;
 const ASPECT: f64 = 2.0;
 const RADIUS: f64 = 7.0;
 const THICKNESS: f64 = 1.3;
-const BAR_LEN: usize = 20;
+const BAR_LEN: usize = 10;
+/// Longer names are cut, so that the legend fits.
+const NAME_LEN_MAX: usize = 12;
 /// ANSI colours that read well on dark and on light ground.
 const COLOURS: [u8; 6] = [36, 33, 35, 32, 34, 31];
 
 /// What to draw. Nodes are referred to by their index.
 pub struct RingPicture<'a> {
     pub nodes: &'a [RingNode],
-    /// The primary of each partition, in order; any number of partitions.
-    pub primaries: &'a [usize],
+    /// The primary of each partition, in order; any number of partitions. None: nobody answers.
+    pub primaries: &'a [Option<usize>],
+    pub transfers: &'a [Transfer],
     pub colour: bool,
     /// Two lines for the middle of the circle.
     pub centre: [String; 2],
@@ -24,8 +27,23 @@ pub struct RingPicture<'a> {
 pub struct RingNode {
     pub name: String,
     pub reach: String,
+    /// Partitions.
     pub primary: usize,
-    pub held: usize,
+    /// Partitions of which it has a copy without being primary.
+    pub copies: usize,
+    pub virtual_nodes: usize,
+    /// None: the node did not say.
+    pub keys: Option<String>,
+    pub bytes: Option<String>,
+}
+
+pub struct Transfer {
+    pub from: String,
+    pub to: String,
+    pub done: u64,
+    pub total: u64,
+    /// Bytes, speed, time left.
+    pub facts: Vec<String>,
 }
 
 impl RingPicture<'_> {
@@ -33,6 +51,10 @@ impl RingPicture<'_> {
         let mut lines = self.circle();
         lines.push(String::new());
         lines.extend(self.legend());
+        if !self.transfers.is_empty() {
+            lines.push(String::new());
+            lines.extend(self.transfers.iter().map(|transfer| self.transfer(transfer)));
+        }
         lines.join("\n")
     }
 
@@ -78,26 +100,52 @@ impl RingPicture<'_> {
         let turn = (x.atan2(-y) / TAU).rem_euclid(1.0);
         let count = self.primaries.len();
         let at = ((turn * count as f64) as usize).min(count - 1);
-        self.paint(self.primaries[at], letter(self.primaries[at]))
+        self.primaries[at].map_or("?".to_owned(), |primary| self.paint(primary, letter(primary)))
     }
 
     fn legend(&self) -> Vec<String> {
         let total: usize = self.nodes.iter().map(|node| node.primary).sum::<usize>().max(1);
-        let width = self.nodes.iter().map(|node| node.name.chars().count()).max().unwrap_or(0);
-        let line = |(index, node): (usize, &RingNode)| {
+        let names = self.nodes.iter().map(|node| short(&node.name).chars().count());
+        let width = names.max().unwrap_or(0).max("NODE".len());
+        let bar = BAR_LEN;
+        let head = format!("    {:width$}  {:7}  {:bar$}", "NODE", "STATE", "PRIMARY OF");
+        let mut lines = vec![format!("{head}         VNODES  COPIES     KEYS     BYTES")];
+        for (index, node) in self.nodes.iter().enumerate() {
             let share = node.primary as f64 / total as f64;
-            let filled = (share * BAR_LEN as f64).round() as usize;
-            let bar = self.paint(index, &"█".repeat(filled)) + &"░".repeat(BAR_LEN.saturating_sub(filled));
-            format!(
-                "  {} {:width$}  {:7}  {bar} {:5.1} % primary, {} partitions held",
+            lines.push(format!(
+                "  {} {:width$}  {:7}  {} {:5.1} %  {:6}  {:6}  {:>7}  {:>8}",
                 self.paint(index, letter(index)),
-                node.name,
+                short(&node.name),
                 node.reach,
+                self.bar(index, share),
                 share * 100.0,
-                node.held,
-            )
-        };
-        self.nodes.iter().enumerate().map(line).collect()
+                node.virtual_nodes,
+                node.copies,
+                node.keys.as_deref().unwrap_or("?"),
+                node.bytes.as_deref().unwrap_or("?"),
+            ));
+        }
+        lines
+    }
+
+    fn transfer(&self, transfer: &Transfer) -> String {
+        let place = |name: &str| self.nodes.iter().position(|node| node.name == name).unwrap_or(self.nodes.len());
+        let share = if transfer.total == 0 { 0.0 } else { transfer.done as f64 / transfer.total as f64 };
+        let line = format!(
+            "  {} -> {}  {} {}/{}  {}",
+            self.paint(place(&transfer.from), &short(&transfer.from)),
+            self.paint(place(&transfer.to), &short(&transfer.to)),
+            self.bar(place(&transfer.to), share),
+            transfer.done,
+            transfer.total,
+            transfer.facts.join(", "),
+        );
+        line.trim_end().to_owned()
+    }
+
+    fn bar(&self, node: usize, share: f64) -> String {
+        let filled = ((share * BAR_LEN as f64).round() as usize).min(BAR_LEN);
+        self.paint(node, &"█".repeat(filled)) + &"░".repeat(BAR_LEN - filled)
     }
 
     fn paint(&self, node: usize, text: &str) -> String {
@@ -116,18 +164,45 @@ fn letter(node: usize) -> &'static str {
     LETTERS[node % LETTERS.len()]
 }
 
+/// A name that fits.
+fn short(name: &str) -> String {
+    if name.chars().count() <= NAME_LEN_MAX {
+        return name.to_owned();
+    }
+    name.chars().take(NAME_LEN_MAX - 1).chain(['…']).collect()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
+    fn node(name: &str, primary: usize) -> RingNode {
+        RingNode {
+            name: name.into(),
+            reach: "up".into(),
+            primary,
+            copies: 100,
+            virtual_nodes: primary,
+            keys: Some("12.3 k".into()),
+            bytes: Some("45.6 MB".into()),
+        }
+    }
+
     #[test]
     fn a_ring_of_two_halves_shows_the_first_on_the_right() {
-        let node = |name: &str, primary| RingNode { name: name.into(), reach: "up".into(), primary, held: 100 };
-        let nodes = [node("n1", 75), node("n2", 25)];
-        let primaries: Vec<usize> = (0..100).map(|partition| usize::from(partition >= 50)).collect();
+        let nodes = [node("n1", 75), RingNode { keys: None, bytes: None, ..node("n2", 25) }];
+        let primaries: Vec<Option<usize>> = (0..100).map(|partition| Some(usize::from(partition >= 50))).collect();
+        let transfers = [Transfer {
+            from: "n1".into(),
+            to: "n2".into(),
+            done: 512,
+            total: 1024,
+            facts: vec!["12.3 MB".into(), "4.1 MB/s".into(), "3 s left".into()],
+        }];
         let picture = RingPicture {
             nodes: &nodes,
             primaries: &primaries,
+            transfers: &transfers,
             colour: false,
             centre: ["epoch 3".into(), "settled".into()],
         };
@@ -150,8 +225,33 @@ mod tests {
                      BBBBBBBBAAAAAAA
                             B
 
-              A n1  up       ███████████████░░░░░  75.0 % primary, 100 partitions held
-              B n2  up       █████░░░░░░░░░░░░░░░  25.0 % primary, 100 partitions held"#]];
+                NODE  STATE    PRIMARY OF         VNODES  COPIES     KEYS     BYTES
+              A n1    up       ████████░░  75.0 %      75     100   12.3 k   45.6 MB
+              B n2    up       ███░░░░░░░  25.0 %      25     100        ?         ?
+
+              n1 -> n2  █████░░░░░ 512/1024  12.3 MB, 4.1 MB/s, 3 s left"#]];
         expected.assert_eq(&format!("ring\n{}", picture.draw()));
+    }
+
+    #[test]
+    fn the_widest_picture_fits_eighty_columns() {
+        let wide = RingNode { primary: 4096, copies: 4096, virtual_nodes: 4096, ..node("a-name-that-is-much-too-long", 1) };
+        let transfers = [Transfer {
+            from: "a-name-that-is-much-too-long".into(),
+            to: "a-name-that-is-much-too-long".into(),
+            done: 4096,
+            total: 4096,
+            facts: vec!["999.9 GB".into(), "999.9 MB/s".into()],
+        }];
+        let nodes = [wide];
+        let picture = RingPicture {
+            nodes: &nodes,
+            primaries: &[Some(0), None],
+            transfers: &transfers,
+            colour: false,
+            centre: ["epoch 123456".into(), "moving, 12288 of 12288".into()],
+        };
+        let widest = picture.draw().lines().map(|line| line.chars().count()).max();
+        assert!(widest.is_some_and(|width| width <= 80), "{}", picture.draw());
     }
 }

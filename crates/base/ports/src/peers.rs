@@ -31,12 +31,14 @@ pub enum Service {
     Transfer = 5,
     Blobs = 6,
     Control = 7,
+    Ring = 8,
+    Lookup = 9,
 }
 
 impl Service {
     pub fn from_wire(number: u8) -> Option<Self> {
         use Service::*;
-        [Membership, Consensus, Propose, Data, Transfer, Blobs, Control].into_iter().find(|s| *s as u8 == number)
+        [Membership, Consensus, Propose, Data, Transfer, Blobs, Control, Ring, Lookup].into_iter().find(|s| *s as u8 == number)
     }
 }
 

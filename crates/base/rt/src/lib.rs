@@ -4,6 +4,7 @@
 
 pub mod clock;
 pub mod files;
+pub mod line_cutter;
 pub mod net;
 pub mod random;
 pub mod tasks;

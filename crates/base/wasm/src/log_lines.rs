@@ -1,12 +1,12 @@
-//! Core: cuts what a component writes to stdout and stderr into lines, and bounds it.
-//!
-//! The second half hangs it under wasmtime's streams. Writing never waits: whoever takes the lines has a bounded queue.
+//! Driver: what a component writes to stdout and stderr, cut into lines. Writing never waits: whoever takes the lines has a
+//! bounded queue.
 
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll};
 
 use bytes::Bytes;
+use ringway_rt::line_cutter::LineCutter;
 use tokio::io::AsyncWrite;
 use wasmtime_wasi::async_trait;
 use wasmtime_wasi::cli::{IsTerminal, StdoutStream};
@@ -30,49 +30,6 @@ pub enum Stream {
     Stderr,
 }
 
-/// Bytes in, lines out.
-#[derive(Default)]
-pub(crate) struct LineCutter {
-    pending: Vec<u8>,
-    seen: usize,
-    full: bool,
-}
-
-impl LineCutter {
-    pub fn push(&mut self, bytes: &[u8], mut emit: impl FnMut(&str)) {
-        let allowed = bytes.len().min(REQUEST_BYTES_MAX - self.seen);
-        self.seen += allowed;
-        for &byte in &bytes[..allowed] {
-            if byte == b'\n' {
-                self.flush(&mut emit);
-                continue;
-            }
-            self.pending.push(byte);
-            if self.pending.len() == LINE_BYTES_MAX {
-                self.flush(&mut emit);
-            }
-        }
-        if allowed < bytes.len() && !self.full {
-            self.full = true;
-            self.finish(&mut emit);
-            emit(&format!("further log output dropped, {REQUEST_BYTES_MAX} bytes per request are kept"));
-        }
-    }
-
-    /// What came after the last line end is a line too.
-    pub fn finish(&mut self, mut emit: impl FnMut(&str)) {
-        if !self.pending.is_empty() {
-            self.flush(&mut emit);
-        }
-    }
-
-    fn flush(&mut self, emit: &mut impl FnMut(&str)) {
-        let line = self.pending.strip_suffix(b"\r").unwrap_or(&self.pending);
-        emit(&String::from_utf8_lossy(line));
-        self.pending.clear();
-    }
-}
-
 /// One of a component's two output streams; clones write to the same lines.
 #[derive(Clone)]
 pub(crate) struct LogStream {
@@ -83,7 +40,8 @@ pub(crate) struct LogStream {
 
 impl LogStream {
     pub fn new(stream: Stream, observer: Arc<dyn Observer>) -> Self {
-        Self { stream, cutter: Arc::default(), observer }
+        let cutter = LineCutter::new(LINE_BYTES_MAX).with_bytes_max(REQUEST_BYTES_MAX);
+        Self { stream, cutter: Arc::new(Mutex::new(cutter)), observer }
     }
 
     pub fn push(&self, bytes: &[u8]) {
@@ -148,6 +106,3 @@ impl AsyncWrite for LogStream {
         Poll::Ready(Ok(()))
     }
 }
-
-#[cfg(test)]
-mod tests;

@@ -2,13 +2,13 @@
 //!
 //! **Invariant**: no clock, no randomness, no iteration over unordered maps: the same commands give the same catalog everywhere.
 
-use ringway_ring::{Layout, Member, NodeId};
+use ringway_manifest::Consistency;
+use ringway_ring::NodeId;
 
 use crate::app::RELEASES_MAX;
 use crate::bucket::bucket_name;
 use crate::{
-    App, Bucket, Catalog, Command, JoinToken, LAYOUT_REPLICAS, NodeInfo, NodeState, Outcome, Refusal, Release, Secret,
-    Stamped,
+    App, Bucket, Catalog, Command, JoinToken, NodeInfo, Outcome, Refusal, Release, RingKind, Secret, Stamped,
 };
 
 /// Used and expired tokens are forgotten after this long.
@@ -22,7 +22,7 @@ impl Catalog {
         self.revision += 1;
         let now_ms = stamped.now_ms;
         match stamped.command {
-            Command::Found { cluster_id, node } => self.found(cluster_id, node),
+            Command::Found { cluster_id, node, ring } => self.found(cluster_id, node, ring),
             Command::IssueToken(token) => self.issue_token(token, now_ms),
             Command::Join { token_id, token_secret, node } => self.join(&token_id, &token_secret, node, now_ms),
             Command::SetAddresses { node, addresses } => {
@@ -32,7 +32,16 @@ impl Catalog {
             }
             Command::Leave { node } => self.leave(node),
             Command::Remove { node } => self.remove(node),
-            Command::Synced { node, epoch } => Ok(self.note_synced(node, epoch)),
+            Command::GiveUp { node } => self.give_up(node),
+            Command::TakeBack { node } => self.take_back(node),
+            Command::Synced { node, epoch, partitions } => self.note_synced(node, epoch, partitions.as_ref()),
+            Command::Unsync { node } => self.unsync(node),
+            Command::CancelMoves => self.cancel_moves(),
+            Command::Rebalance => self.rebalance(),
+            Command::Configure { replace_after_ms, transfer_rate } => {
+                self.ring_settings.change(replace_after_ms, transfer_rate)?;
+                Ok(Outcome::Done)
+            }
             Command::PutBucket(bucket) => self.put_bucket(bucket),
             Command::DeleteBucket { name } => {
                 self.buckets.remove(&name).map(|_| Outcome::Done).ok_or(Refusal::NoBucket { name })
@@ -50,15 +59,14 @@ impl Catalog {
         }
     }
 
-    fn found(&mut self, cluster_id: String, node: NodeInfo) -> Applied {
+    fn found(&mut self, cluster_id: String, node: NodeInfo, ring: RingKind) -> Applied {
         if !self.nodes.is_empty() {
             return Err(Refusal::Founded);
         }
         self.cluster_id = cluster_id;
-        self.synced.insert(node.id);
+        self.ring = ring;
         self.nodes.insert(node.id, node);
-        self.layout = Layout::next(&self.layout, &self.members(), LAYOUT_REPLICAS);
-        Ok(Outcome::LayoutChanged { epoch: self.layout.epoch })
+        Ok(self.replan())
     }
 
     fn issue_token(&mut self, token: JoinToken, now_ms: u64) -> Applied {
@@ -70,9 +78,6 @@ impl Catalog {
     fn join(&mut self, token_id: &str, secret: &Secret, node: NodeInfo, now_ms: u64) -> Applied {
         let token = self.join_tokens.get(token_id).ok_or(Refusal::TokenUnknown)?;
         token.admit(secret.reveal().as_bytes(), now_ms)?;
-        if self.moving_from.is_some() {
-            return Err(Refusal::Moving { epoch: self.layout.epoch });
-        }
         if self.nodes.values().any(|other| other.name == node.name && other.id != node.id) {
             return Err(Refusal::NameTaken { name: node.name });
         }
@@ -81,7 +86,7 @@ impl Catalog {
             token.used_by = Some(node.name.clone());
         }
         self.nodes.insert(node.id, node);
-        Ok(self.change_layout())
+        Ok(self.replan())
     }
 
     fn check_addresses(&self, node: NodeId, addresses: &crate::Addresses) -> Result<(), Refusal> {
@@ -91,69 +96,26 @@ impl Catalog {
         }
     }
 
-    fn node_mut(&mut self, id: NodeId) -> Result<&mut NodeInfo, Refusal> {
+    pub(crate) fn node_mut(&mut self, id: NodeId) -> Result<&mut NodeInfo, Refusal> {
         self.nodes.get_mut(&id).ok_or_else(|| Refusal::NoNode { id: id.to_string() })
     }
 
-    fn leave(&mut self, node: NodeId) -> Applied {
-        self.node_mut(node)?;
-        if self.moving_from.is_some() {
-            return Err(Refusal::Moving { epoch: self.layout.epoch });
-        }
-        if self.members().iter().all(|member| member.id == node) {
-            return Err(Refusal::LastNode);
-        }
-        self.node_mut(node)?.state = NodeState::Leaving;
-        Ok(self.change_layout())
-    }
-
-    fn remove(&mut self, node: NodeId) -> Applied {
-        self.node_mut(node)?;
-        if self.nodes.len() == 1 {
-            return Err(Refusal::LastNode);
-        }
-        self.nodes.remove(&node);
-        self.synced.remove(&node);
-        if self.layout.members().contains(&node) {
-            return Ok(self.change_layout());
-        }
-        Ok(self.settle_if_synced())
-    }
-
-    /// Plans the next layout. Reads stay with the present one until everybody in the next has what is theirs.
-    fn change_layout(&mut self) -> Outcome {
-        let next = Layout::next(&self.layout, &self.members(), LAYOUT_REPLICAS);
-        let previous = std::mem::replace(&mut self.layout, next);
-        self.moving_from.get_or_insert(previous);
-        self.synced.clear();
-        Outcome::LayoutChanged { epoch: self.layout.epoch }
-    }
-
-    fn note_synced(&mut self, node: NodeId, epoch: u64) -> Outcome {
-        if epoch == self.layout.epoch && self.layout.members().contains(&node) {
-            self.synced.insert(node);
-        }
-        self.settle_if_synced()
-    }
-
-    fn settle_if_synced(&mut self) -> Outcome {
-        if self.moving_from.is_some() && self.layout.members().iter().all(|member| self.synced.contains(member)) {
-            self.moving_from = None;
-            return Outcome::LayoutChanged { epoch: self.layout.epoch };
-        }
-        Outcome::Done
-    }
-
-    fn members(&self) -> Vec<Member> {
-        self.nodes.values().filter(|node| node.is_active()).map(NodeInfo::as_member).collect()
-    }
-
     fn put_bucket(&mut self, bucket: Bucket) -> Applied {
+        self.check_level(&bucket)?;
         if let Some(old) = self.buckets.get(&bucket.name) {
             self.check_bucket_change(old, &bucket)?;
         }
         self.buckets.insert(bucket.name.clone(), bucket);
         Ok(Outcome::Done)
+    }
+
+    /// Where nobody agrees on who holds a key, two nodes may take themselves for its owner for a while.
+    fn check_level(&self, bucket: &Bucket) -> Result<(), Refusal> {
+        if self.ring.is_chord() && bucket.spec.consistency != Consistency::Eventual {
+            let (name, level) = (bucket.name.clone(), bucket.spec.consistency.to_string());
+            return Err(Refusal::RingTooWeak { name, level });
+        }
+        Ok(())
     }
 
     fn check_bucket_change(&self, old: &Bucket, new: &Bucket) -> Result<(), Refusal> {
@@ -206,6 +168,7 @@ impl Catalog {
                 app: Some(app.to_owned()),
                 spec: spec.clone(),
             };
+            self.check_level(&bucket)?;
             if let Some(old) = old {
                 self.check_bucket_change(old, &bucket)?;
             }

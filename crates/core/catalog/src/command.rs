@@ -3,11 +3,11 @@
 use std::net::SocketAddr;
 
 use ringway_manifest::Manifest;
-use ringway_ring::NodeId;
+use ringway_ring::{NodeId, PartitionSet};
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
-use crate::{Addresses, BlobId, Bucket, BucketName, JoinToken, NodeInfo, Secret};
+use crate::{Addresses, BlobId, Bucket, BucketName, JoinToken, NodeInfo, RingKind, Secret};
 
 /// A command with the time at which it was proposed: `apply` has no clock of its own.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -24,6 +24,8 @@ pub enum Command {
     Found {
         cluster_id: String,
         node: NodeInfo,
+        #[serde(default)]
+        ring: RingKind,
     },
     IssueToken(JoinToken),
     /// Uses up the token and takes the node in, in one step.
@@ -44,10 +46,36 @@ pub enum Command {
     Remove {
         node: NodeId,
     },
-    /// `node` has everything that the layout of `epoch` gives it.
+    /// It has been down for long: what it holds gets copies elsewhere. It stays a member.
+    GiveUp {
+        node: NodeId,
+    },
+    /// It was given up and is there again.
+    TakeBack {
+        node: NodeId,
+    },
+    /// `node` has what it is to get of these partitions, as they were in `epoch` or later, and has had every write since.
     Synced {
         node: NodeId,
         epoch: u64,
+        /// `None` for all it is to get, as the first release said it.
+        #[serde(default)]
+        partitions: Option<PartitionSet>,
+    },
+    /// `node` has started again: what it said of partitions that are still moving counts no more.
+    Unsync {
+        node: NodeId,
+    },
+    /// Everything stays where it answers now.
+    CancelMoves,
+    /// Evens the ring out, as after a cancelled change.
+    Rebalance,
+    /// Settings of the ring; what is `None` stays.
+    Configure {
+        #[serde(default)]
+        replace_after_ms: Option<u64>,
+        #[serde(default)]
+        transfer_rate: Option<u64>,
     },
     PutBucket(Bucket),
     DeleteBucket {
@@ -105,8 +133,14 @@ pub enum Refusal {
     AddressTaken { address: SocketAddr, by: String },
     #[error("there is no node {id}")]
     NoNode { id: String },
-    #[error("the ring is moving data to epoch {epoch}: wait until `ringway ring` says it is settled")]
-    Moving { epoch: u64 },
+    #[error("nothing is moving: the ring is settled in epoch {epoch}")]
+    Settled { epoch: u64 },
+    #[error("node {id} speaks of epoch {epoch}, the ring is in epoch {now}: what it has fetched may lack writes, it has to compare again")]
+    Outdated { id: String, epoch: u64, now: u64 },
+    #[error("what node {id} holds can be copied nowhere else: that takes {least} active nodes")]
+    NoneToReplace { id: String, least: usize },
+    #[error("{what} of {value} {unit} is out of range: from {least} to {most}")]
+    OutOfRange { what: String, value: u64, unit: String, least: u64, most: u64 },
     #[error("this is the last node: stop it instead, its data stays on its disk")]
     LastNode,
     #[error("there is no bucket {name}: `ringway bucket ls` shows those there are")]
@@ -115,6 +149,10 @@ pub enum Refusal {
         "bucket {name} exists and its storage cannot change from {from} to {to}: delete it first, or choose another name"
     )]
     BucketFixed { name: String, from: String, to: String },
+    #[error(
+        "bucket {name} asks for {level}, which a peer-to-peer ring cannot keep: ask for eventual, or found a cluster without --ring chord"
+    )]
+    RingTooWeak { name: String, level: String },
     #[error("there is no app {app}: `ringway status` shows those there are")]
     NoApp { app: String },
     #[error("app {app} has no release {release}; it has {have}")]

@@ -39,6 +39,8 @@ pub enum NodeState {
     Active,
     /// Gives away what it has, then goes.
     Leaving,
+    /// Has been down for long: what it held is copied elsewhere. Active again when it is back.
+    Away,
 }
 
 impl NodeInfo {

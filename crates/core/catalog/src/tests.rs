@@ -4,7 +4,7 @@ use super::*;
 
 const HOUR_MS: u64 = 3_600_000;
 
-fn node(number: u8) -> NodeInfo {
+pub(crate) fn node(number: u8) -> NodeInfo {
     let address = |port: u16| std::net::SocketAddr::from(([127, 0, 0, number], port));
     NodeInfo {
         id: NodeId::from_bytes([number; 16]),
@@ -23,27 +23,62 @@ fn node(number: u8) -> NodeInfo {
     }
 }
 
-fn apply(catalog: &mut Catalog, command: Command) -> Result<Outcome, Refusal> {
+pub(crate) fn apply(catalog: &mut Catalog, command: Command) -> Result<Outcome, Refusal> {
     catalog.apply(Stamped { now_ms: HOUR_MS, command })
 }
 
-fn founded() -> Catalog {
+#[test]
+fn a_peer_to_peer_ring_never_has_a_layout_and_joins_do_not_wait_for_one_another() {
     let mut catalog = Catalog::default();
-    let outcome = apply(&mut catalog, Command::Found { cluster_id: "c".into(), node: node(1) });
+    let found = Command::Found { cluster_id: "c".into(), node: node(1), ring: RingKind::Chord { vnodes: 8 } };
+    assert_eq!(apply(&mut catalog, found), Ok(Outcome::Done));
+    assert_eq!(join(&mut catalog, 2), Ok(Outcome::Done));
+    assert_eq!(join(&mut catalog, 3), Ok(Outcome::Done));
+    assert_eq!(apply(&mut catalog, Command::Leave { node: node(2).id }), Ok(Outcome::Done));
+    assert_eq!(apply(&mut catalog, Command::Remove { node: node(2).id }), Ok(Outcome::Done));
+    assert!(catalog.layout.is_empty() && !catalog.is_moving());
+    assert_eq!(catalog.nodes.len(), 2);
+}
+
+#[test]
+fn a_peer_to_peer_ring_keeps_eventual_buckets_only() {
+    let mut catalog = Catalog { ring: RingKind::Chord { vnodes: 8 }, ..Catalog::default() };
+    let mut bucket = Bucket { name: "b".into(), app: None, spec: Default::default(), token: Secret::new("t"), created_ms: 0 };
+    assert_eq!(apply(&mut catalog, Command::PutBucket(bucket.clone())), Ok(Outcome::Done));
+    bucket.spec.consistency = ringway_manifest::Consistency::Strict;
+    let refusal = apply(&mut catalog, Command::PutBucket(bucket)).unwrap_err().to_string();
+    assert!(refusal.contains("asks for strict") && refusal.contains("--ring chord"), "{refusal}");
+}
+
+pub(crate) fn founded() -> Catalog {
+    let mut catalog = Catalog::default();
+    let outcome = apply(&mut catalog, Command::Found { cluster_id: "c".into(), node: node(1), ring: RingKind::Managed });
     assert_eq!(outcome, Ok(Outcome::LayoutChanged { epoch: 1 }));
     catalog
 }
 
-fn join(catalog: &mut Catalog, number: u8) -> Result<Outcome, Refusal> {
+pub(crate) fn join(catalog: &mut Catalog, number: u8) -> Result<Outcome, Refusal> {
     let id = format!("t{number}");
     apply(catalog, Command::IssueToken(JoinToken::new(id.clone(), b"secret", 2 * HOUR_MS)))?;
     apply(catalog, Command::Join { token_id: id, token_secret: Secret::new("secret"), node: node(number) })
 }
 
-fn settle(catalog: &mut Catalog) {
+/// Everybody says that it has everything.
+pub(crate) fn settle(catalog: &mut Catalog) {
     for node in catalog.layout.members().to_vec() {
-        apply(catalog, Command::Synced { node, epoch: catalog.layout.epoch }).unwrap();
+        apply(catalog, Command::Synced { node, epoch: catalog.epoch, partitions: None }).unwrap();
     }
+    assert!(!catalog.is_moving());
+}
+
+/// Nodes 1 to `count`, settled.
+pub(crate) fn cluster(count: u8) -> Catalog {
+    let mut catalog = founded();
+    for number in 2..=count {
+        join(&mut catalog, number).unwrap();
+        settle(&mut catalog);
+    }
+    catalog
 }
 
 fn manifest(text: &str) -> Manifest {
@@ -57,29 +92,6 @@ fn deploy(catalog: &mut Catalog, text: &str) -> Result<Outcome, Refusal> {
 }
 
 const SHOP: &str = "name = \"shop\"\n[kv.cart]\nttl = \"1h\"\n[[route]]\npath = \"/\"\nto = \"static:public\"\n";
-
-#[test]
-fn the_second_node_gets_data_before_it_answers_reads() {
-    let mut catalog = founded();
-    join(&mut catalog, 2).unwrap();
-    assert_eq!(catalog.read_layout().members(), [node(1).id], "the old layout still answers");
-    assert_eq!(catalog.layout.members().len(), 2);
-    apply(&mut catalog, Command::Synced { node: node(2).id, epoch: 2 }).unwrap();
-    assert!(catalog.moving_from.is_some(), "node 1 has not said that it has its part");
-    settle(&mut catalog);
-    assert!(catalog.moving_from.is_none());
-    assert_eq!(catalog.read_layout().epoch, 2);
-}
-
-#[test]
-fn a_report_of_an_old_epoch_settles_nothing() {
-    let mut catalog = founded();
-    join(&mut catalog, 2).unwrap();
-    for number in [1, 2] {
-        apply(&mut catalog, Command::Synced { node: node(number).id, epoch: 1 }).unwrap();
-    }
-    assert!(catalog.moving_from.is_some());
-}
 
 #[test]
 fn a_token_admits_one_node_once_and_in_time() {
@@ -111,33 +123,6 @@ fn names_and_addresses_are_unique() {
     assert!(matches!(apply(&mut catalog, with(same_name)), Err(Refusal::NameTaken { .. })));
     assert!(matches!(apply(&mut catalog, with(same_address)), Err(Refusal::AddressTaken { .. })));
     assert!(apply(&mut catalog, with(node(2))).is_ok(), "a refused attempt does not use up the token");
-}
-
-#[test]
-fn a_leaving_node_keeps_answering_until_the_others_have_its_part() {
-    let mut catalog = founded();
-    assert_eq!(apply(&mut catalog, Command::Leave { node: node(1).id }), Err(Refusal::LastNode));
-    join(&mut catalog, 2).unwrap();
-    assert_eq!(apply(&mut catalog, Command::Leave { node: node(2).id }), Err(Refusal::Moving { epoch: 2 }));
-    settle(&mut catalog);
-    apply(&mut catalog, Command::Leave { node: node(1).id }).unwrap();
-    assert!(catalog.read_layout().members().contains(&node(1).id));
-    settle(&mut catalog);
-    assert_eq!(catalog.read_layout().members(), [node(2).id]);
-    apply(&mut catalog, Command::Remove { node: node(1).id }).unwrap();
-    assert_eq!(catalog.nodes.len(), 1);
-}
-
-#[test]
-fn a_lost_node_that_is_removed_while_data_moves_does_not_block_the_ring() {
-    let mut catalog = founded();
-    join(&mut catalog, 2).unwrap();
-    settle(&mut catalog);
-    join(&mut catalog, 3).unwrap();
-    apply(&mut catalog, Command::Remove { node: node(3).id }).unwrap();
-    settle(&mut catalog);
-    assert!(catalog.moving_from.is_none());
-    assert_eq!(catalog.layout.members().len(), 2);
 }
 
 #[test]

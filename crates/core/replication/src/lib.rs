@@ -5,8 +5,12 @@
 
 pub mod cell;
 pub mod digest;
+pub mod pace;
+pub mod strain;
 pub mod write_plan;
 
 pub use cell::Cell;
 pub use digest::digest_of;
+pub use pace::Pace;
+pub use strain::Strain;
 pub use write_plan::{Heard, WritePlan};

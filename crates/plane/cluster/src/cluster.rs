@@ -12,15 +12,18 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use futures_util::FutureExt;
-use ringway_catalog::{Addresses, Command, NodeInfo, NodeState};
-use ringway_ports::{Blobs, ControlLog, Membership, Peers};
+use ringway_catalog::{Addresses, Command, NodeInfo, NodeState, RingKind};
+use ringway_ports::{Blobs, ControlLog, Membership, Peers, Ring};
 use ringway_ring::NodeId;
+use ringway_ring::chord::ChordConfig;
 use ringway_rt::Tasks;
 use tokio::sync::watch;
 use tracing::{info, warn};
 
 use crate::blob_store::BlobStore;
 use crate::certificates::{self, TlsSettings};
+use crate::chord::ChordRing;
+use crate::chord::driver::Deps;
 use crate::consensus::{Group, controller};
 use crate::control_log::RaftControlLog;
 use crate::error::Error;
@@ -51,6 +54,8 @@ pub struct NodeWish {
     pub zone: String,
     pub capacity: u32,
     pub addresses: Addresses,
+    /// What a cluster that this node founds goes by; a joiner takes what is there.
+    pub ring: RingKind,
 }
 
 pub struct Cluster {
@@ -58,6 +63,8 @@ pub struct Cluster {
     pub membership: Arc<dyn Membership>,
     pub control_log: Arc<dyn ControlLog>,
     pub blobs: Arc<dyn Blobs>,
+    /// Idle unless the cluster was founded with a peer-to-peer ring.
+    pub ring: Arc<dyn Ring>,
     identity: Arc<Identity>,
     addresses: Addresses,
     /// Until it is handed to the transport.
@@ -93,6 +100,7 @@ impl Cluster {
     }
 
     async fn propose_founding(&self, wish: NodeWish) -> Result<(), Error> {
+        let ring = wish.ring;
         let node = NodeInfo {
             id: self.identity.id,
             name: wish.name,
@@ -102,9 +110,9 @@ impl Cluster {
             joined_ms: self.clock.now_ms(),
             state: NodeState::Active,
         };
-        let found = Command::Found { cluster_id: self.identity.cluster_id.clone(), node };
+        let found = Command::Found { cluster_id: self.identity.cluster_id.clone(), node, ring };
         self.control_log.propose(found).await?;
-        info!(cluster = self.identity.cluster_id, node = %self.identity.id.short(), "a new cluster");
+        info!(cluster = self.identity.cluster_id, node = %self.identity.id.short(), %ring, "a new cluster");
         Ok(())
     }
 
@@ -163,6 +171,19 @@ impl Cluster {
             let admission = admission.clone();
             async move { admission.serve(stream, from).await }.boxed()
         }));
+        let ring = ChordRing::start(
+            Deps {
+                own: identity.id,
+                dir: identity::directory(&data_dir),
+                peers: peers.clone(),
+                membership: membership.clone(),
+                control_log: control_log.clone(),
+                group: group.clone(),
+                incarnation: clock.now_ms(),
+                config: ChordConfig::default(),
+            },
+            &tasks,
+        );
         let (tell_removed, removed) = watch::channel(false);
         tasks.spawn(
             "removal",
@@ -173,6 +194,7 @@ impl Cluster {
             membership,
             control_log,
             blobs: Arc::new(blobs),
+            ring: Arc::new(ring),
             identity,
             addresses,
             listener: Mutex::new(Some(listener)),

@@ -3,6 +3,8 @@
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod harness;
+#[path = "cluster/chord_ring.rs"]
+mod chord_ring;
 
 use std::sync::Arc;
 use std::time::Duration;

@@ -2,6 +2,7 @@
 // The console: asks its node for an overview once a second and draws what changed.
 
 const POLL_MS = 1000;
+const POLL_MOVING_MS = 500;
 const ASK_WITHIN_MS = 4000;
 const SECONDS = 120;
 const PALETTE = 8;
@@ -13,7 +14,7 @@ const REACH = { up: ["●", "up"], suspect: ["◐", "suspect"], down: ["✕", "d
 
 const $ = (id) => document.getElementById(id);
 const number = new Intl.NumberFormat("en");
-const page = { token: null, ring: null, overview: null, seenAt: 0, colours: new Map(), picked: null, lookedUp: null, isFresh: false };
+const page = { token: null, ring: null, overview: null, seenAt: 0, colours: new Map(), picked: null, lookedUp: null, walk: null, wish: null, isFresh: false };
 
 // ---- Elements ---------------------------------------------------------------------------------------------------------
 
@@ -136,6 +137,7 @@ function drawRing(ring) {
     s("circle", { class: "progress", id: "ring-progress", cx: CENTRE, cy: CENTRE, r: OUTER + 9, pathLength: 1, transform: `rotate(-90 ${CENTRE} ${CENTRE})` }),
     ...ring.members.map((member, n) => s("path", { class: `held ${colourOf(member.id)}`, d: cells[n][1], "data-node": member.id })),
     ...ring.members.map((member, n) => s("path", { class: `cells ${colourOf(member.id)}`, d: cells[n][0], "data-node": member.id })),
+    ...ring.virtual_nodes.map((place) => virtualNode(ring, place)),
     s("g", { id: "ring-mark" }),
     s("text", { class: "big", id: "ring-big", x: CENTRE, y: CENTRE + 6 }),
     s("text", { class: "small", id: "ring-small", x: CENTRE, y: CENTRE + 32 }),
@@ -143,18 +145,41 @@ function drawRing(ring) {
       const [x, y] = at(OUTER + 19, turn).split(" ");
       return s("text", { class: "tick", x, y: Number(y) + 3.5 }, text);
     }),
+    s("g", { id: "ring-flows" }),
+    s("g", { id: "ring-walk" }),
   );
+  page.drawnWalk = null;
 }
+
+/** Of a peer-to-peer ring: where a node stands. Those of a managed ring are the cells themselves. */
+function virtualNode(ring, place) {
+  const [cx, cy] = at(OUTER + 9, turnOf(place.point)).split(" ");
+  const mark = s("circle", { class: `place ${colourOf(ring.members[place.node].id)}`, cx, cy, r: 4.5 });
+  mark.append(s("title", {}, `${ring.members[place.node].name} at ${place.point}`));
+  return mark;
+}
+
+/** A point of 16 hexadecimal digits as a part of the circle. */
+const turnOf = (point) => Number(BigInt(`0x${point}`) >> 11n) / 2 ** 53;
 
 function showRing(overview) {
   const { ring } = page;
   if (!ring) return;
-  redraw($("ring"), [ring.epoch, ring.members, ring.arcs], () => drawRing(ring));
+  const table = $("lookup-via").options[0];
+  if (table.disabled !== (ring.kind !== "managed")) {
+    // No node of a peer-to-peer ring knows them all.
+    table.disabled = !table.disabled;
+    if (table.selected) $("lookup-via").value = "fingers";
+  }
+  redraw($("ring"), [ring.version, [...page.colours]], () => drawRing(ring));
   const { nodes, ring: summary } = overview.status;
   const down = new Set(nodes.filter((node) => node.reach === "down").map((node) => node.id));
   for (const path of $("ring").querySelectorAll("path.cells")) path.classList.toggle("is-down", down.has(path.dataset.node));
   say($("ring-big"), number.format(ring.members.length));
-  say($("ring-small"), `${ring.members.length === 1 ? "node" : "nodes"} · epoch ${ring.epoch}`);
+  const kind = ring.kind === "managed" ? `epoch ${ring.epoch}` : plural(ring.virtual_nodes.length, "virtual node");
+  say($("ring-small"), `${ring.members.length === 1 ? "node" : "nodes"} · ${kind}`);
+  showFlows(overview.transfers);
+  showWalk();
   const done = summary.moving ? share(summary.moving) : 0;
   const progress = $("ring-progress");
   progress.setAttribute("visibility", summary.moving ? "visible" : "hidden");
@@ -232,29 +257,143 @@ function listenToRing() {
     event.preventDefault();
     lookUp($("lookup-key").value);
   });
+  for (const id of ["lookup-via", "lookup-from", "lookup-virtual"]) $(id).addEventListener("change", () => lookUp($("lookup-key").value));
 }
+
+// ---- What moves: from hub to hub, inside the ring ------------------------------------------------------------------------
+
+const HUBS = 82;
+
+/** Where a node's hub is: in the order of the list, from the top. */
+function hub(id) {
+  const { nodes } = page.overview.status;
+  const place = Math.max(0, nodes.findIndex((node) => node.id === id));
+  return at(HUBS, place / nodes.length).split(" ").map(Number);
+}
+
+function showFlows(transfers) {
+  const group = $("ring-flows");
+  const { nodes } = page.overview.status;
+  $("ring").classList.toggle("is-flowing", transfers.length > 0);
+  redraw(group, transfers.length ? [transfers.map(({ from, to }) => [from.id, to.id]), nodes.map((node) => node.name)] : null, () => {
+    const flow = ({ from, to }) => {
+      const [[x1, y1], [x2, y2]] = [hub(from.id), hub(to.id)];
+      const bend = (one, other) => CENTRE + ((one + other) / 2 - CENTRE) * 0.35;
+      const path = s("path", { class: `flow ${colourOf(to.id)}`, d: `M${x1} ${y1}Q${bend(x1, x2).toFixed(1)} ${bend(y1, y2).toFixed(1)} ${x2} ${y2}` });
+      path.append(s("title", {}, `${from.name} → ${to.name}`));
+      return path;
+    };
+    const mark = (node) => {
+      const [cx, cy] = hub(node.id);
+      return [s("circle", { class: `hub ${colourOf(node.id)}`, cx, cy, r: 12 }), s("text", { class: "hub-letter", x: cx, y: cy + 4 }, letterOf(node.name))];
+    };
+    group.replaceChildren(...transfers.map(flow), ...(transfers.length ? nodes.flatMap(mark) : []));
+  });
+}
+
+function showTransfers(transfers) {
+  keyed($("transfers"), transfers, ({ from, to }) => `${from.id}-${to.id}`,
+    () => h("li", {}, h("span"), h("progress", { max: 1 }), h("span")),
+    (row, transfer) => {
+      const [who, bar, facts] = row.children;
+      say(who, `${transfer.from.name} → ${transfer.to.name}`);
+      bar.value = transfer.partitions_total ? transfer.partitions_done / transfer.partitions_total : 0;
+      bar.setAttribute("aria-label", `From ${transfer.from.name} to ${transfer.to.name}`);
+      const speed = transfer.bytes_per_second > 0 && `${bytes(transfer.bytes_per_second)}/s`;
+      const left = transfer.eta_ms !== null && `${span(transfer.eta_ms)} left`;
+      const state = transfer.state !== "moving" && transfer.state;
+      say(facts, [`${number.format(transfer.partitions_done)} of ${number.format(transfer.partitions_total)} copies`, bytes(transfer.bytes_done), speed, left, state].filter(Boolean).join(" · "));
+    });
+}
+
+// ---- Lookups: the way of a key, from virtual node to virtual node ---------------------------------------------------------
+
+const HOPS_DRAWN = 60;
+const HOP_MS = 450;
 
 async function lookUp(key) {
   if (!key) {
-    page.lookedUp = null;
+    page.lookedUp = page.walk = null;
     say($("lookup-answer"), "");
+    $("lookup-walks").replaceChildren();
+    showWalk();
     return rest();
   }
   try {
-    const found = await ask(`/v1/ring/lookup?key=${encodeURIComponent(key)}`);
+    const how = `&via=${$("lookup-via").value}&walk=${$("lookup-virtual").checked ? "virtual" : "node"}&from=${encodeURIComponent($("lookup-from").value)}`;
+    const found = await ask(`/v1/ring/lookup?key=${encodeURIComponent(key)}${how}`);
     page.lookedUp = found.partition;
     rest();
-    say($("lookup-answer"), `slot ${found.slot}, point ${found.point}: ${way(found.path)}`);
+    say($("lookup-answer"), `slot ${found.slot}, point ${found.point}`);
+    const walks = found.walks.map((walk) => walkElement(walk, found.walks.length === 1));
+    $("lookup-walks").replaceChildren(...walks);
+    drawWalk(found.walks.findLast((walk) => walk.owner) ?? found.walks[0] ?? null);
   } catch (failure) {
     say($("lookup-answer"), failure.message);
+    $("lookup-walks").replaceChildren();
+    drawWalk(null);
   }
 }
 
-function way(path) {
-  const [start, ...hops] = path;
-  if (!hops.length) return `here, on ${start.node.name}`;
-  const shown = hops.map((hop) => hop.failure ? `${hop.node.name} (${hop.failure})` : `${hop.node.name} (${(hop.round_trip_us / 1000).toFixed(2)} ms there and back)`);
-  return [start.node.name, ...shown].join(" → ");
+const micros = (us) => us < 1000 ? `${us} µs` : `${(us / 1000).toFixed(2)} ms`;
+
+function walkElement(walk, isOpen) {
+  const steps = walk.steps > walk.hops ? `${plural(walk.hops, "hop")}, ${plural(walk.steps, "step")}` : plural(walk.hops, "hop");
+  const entries = Math.max(...walk.path.map((hop) => hop.entries), 0);
+  const end = walk.owner ? `${walk.owner.name} answers for it` : walk.failure ?? "not found";
+  const element = h("article", { class: "walk", tabindex: 0 },
+    h("header", {}, h("b", {}, walk.via), h("span", {}, steps), h("span", {}, micros(walk.took_us)), h("span", {}, `${plural(entries, "entry").replace("entrys", "entries")}`), h("span", { class: !walk.owner && "failed" }, end)),
+    isOpen && h("ol", {}, walk.path.slice(0, 200).map(hopElement)));
+  element.walk = walk;
+  for (const event of ["pointerenter", "focus", "click"]) element.addEventListener(event, () => page.walk !== walk && drawWalk(walk));
+  return element;
+}
+
+function hopElement(hop, number) {
+  const time = hop.failure ? "no answer" : hop.round_trip_us !== null ? micros(hop.round_trip_us) : number === 0 ? "start" : "local";
+  return h("li", {},
+    h("span", { class: `swatch ${colourOf(hop.node.id)}`, "aria-hidden": "true" }, String(number)),
+    h("span", {}, hop.node.name), h("span", { class: hop.failure ? "time failed" : "time" }, time), h("span", { class: "knew" }, hop.failure ?? hop.knew));
+}
+
+function drawWalk(walk) {
+  page.walk = walk;
+  page.drawnWalk = null;
+  for (const element of $("lookup-walks").children) element.classList.toggle("is-drawn", element.walk === walk);
+  showWalk();
+}
+
+/** Draws the way that was asked for last, unless it is there already. */
+function showWalk() {
+  const group = $("ring-walk");
+  if (!group || page.drawnWalk === page.walk) return;
+  page.drawnWalk = page.walk;
+  $("ring").classList.toggle("is-walking", page.walk !== null);
+  if (!page.walk) return group.replaceChildren();
+  const stops = page.walk.path.filter((hop) => hop.at).slice(0, HOPS_DRAWN);
+  const places = stops.map((hop) => at(INNER - 8, turnOf(hop.at)).split(" ").map(Number));
+  const each = stops.length > 8 ? HOP_MS / 4 : HOP_MS;
+  const after = (element, ms) => {
+    element.style.animationDelay = `${ms}ms`;
+    return element;
+  };
+  const lines = stops.slice(1).flatMap((hop, n) => {
+    const [[x1, y1], [x2, y2]] = [places[n], places[n + 1]];
+    const bend = (one, other) => (one + other) / 2 + (CENTRE - (one + other) / 2) * 0.25;
+    const [mx, my] = [bend(x1, x2), bend(y1, y2)];
+    const line = s("path", { class: hop.is_local ? "hop is-local" : "hop", pathLength: 1, d: `M${x1} ${y1}Q${mx.toFixed(1)} ${my.toFixed(1)} ${x2} ${y2}` });
+    const time = hop.round_trip_us !== null && stops.length <= 8 && s("text", { class: "hop-time", x: ((x1 + x2) / 4 + mx / 2).toFixed(1), y: ((y1 + y2) / 4 + my / 2 + 4).toFixed(1) }, micros(hop.round_trip_us));
+    return [after(line, n * each), time && after(time, (n + 1) * each)].filter(Boolean);
+  });
+  const marks = stops.flatMap((hop, n) => {
+    const [cx, cy] = places[n];
+    const isEnd = n === stops.length - 1 && page.walk.owner;
+    const mark = s("circle", { class: `stop ${colourOf(hop.node.id)}${isEnd ? " is-end" : ""}`, cx, cy, r: stops.length > 12 ? 4 : 8 });
+    mark.append(s("title", {}, `${n}: ${hop.node.name} at ${hop.at}`));
+    const label = stops.length <= 12 && s("text", { class: "stop-number", x: cx, y: cy + 3.5 }, String(n));
+    return [mark, label].filter(Boolean).map((element) => after(element, n * each));
+  });
+  group.replaceChildren(...lines, ...marks);
 }
 
 // ---- Requests per second ------------------------------------------------------------------------------------------------
@@ -351,13 +490,19 @@ function updateNode(row, node) {
   part(".reach").dataset.reach = node.reach;
   say(part(".reach"), `${sign} ${word}`);
   const facts = node.memory_bytes === null ? "no answer" : `${bytes(node.memory_bytes)} · ${number.format(node.requests_per_second ?? 0)} req/s`;
-  say(part(".facts .sub"), facts);
+  const held = node.held && node.held.keys > 0 ? `${plural(node.held.keys, "key")}, ${bytes(node.held.bytes)} · ` : "";
+  say(part(".facts .sub"), held + facts);
 }
 
 function showNodes(overview) {
   const { nodes } = overview.status;
   say($("nodes-count"), String(nodes.length));
   keyed($("nodes"), nodes, (node) => node.id, makeNode, updateNode);
+  const names = nodes.map((node) => node.name);
+  redraw($("lookup-from"), names, () => {
+    const chosen = $("lookup-from").value || overview.status.node.name;
+    $("lookup-from").replaceChildren(...names.map((name) => h("option", { value: name, selected: name === chosen }, name)));
+  });
 }
 
 // ---- Apps ---------------------------------------------------------------------------------------------------------------
@@ -452,6 +597,12 @@ function showTop(overview) {
     say($("move-text"), `The ring is rebalancing: ${number.format(moving.copies_done)} of ${number.format(moving.copies_total)} copies of partitions moved${waiting}.`);
     $("move-bar").value = share(moving);
   }
+  $("move").hidden = !moving && !overview.transfers.length;
+  if (!moving && overview.transfers.length) {
+    say($("move-text"), "Keys are changing hands.");
+    $("move-bar").removeAttribute("value");
+  }
+  showTransfers(overview.transfers);
   say($("foot"), `Ringway ${status.version} · ring of ${number.format(status.ring.partitions)} partitions, ${status.ring.replicas === 1 ? "1 copy" : `${status.ring.replicas} copies`} each · catalog revision ${number.format(status.revision)}`);
   document.title = down.length ? `Ringway: ${missing}` : moving ? "Ringway: rebalancing" : "Ringway";
 }
@@ -476,6 +627,7 @@ function show(overview) {
   $("main").hidden = false;
   assignColours(overview.status.nodes);
   for (const part of [showTop, showNodes, showRing, showRate, showApps]) part(overview);
+  if (page.wish) takeWish();
 }
 
 function showUnreachable(failure) {
@@ -508,22 +660,36 @@ async function ask(path) {
 async function poll() {
   const began = Date.now();
   try {
-    show(await ask(`/v1/overview${page.isFresh ? `?ring=${page.ring.epoch}` : ""}`));
+    show(await ask(`/v1/overview${page.isFresh ? `?ring=${page.ring.version}` : ""}`));
   } catch (failure) {
     if (failure instanceof NoToken) return askForToken(page.token !== null);
     showUnreachable(failure);
   }
-  setTimeout(poll, Math.max(100, POLL_MS - (Date.now() - began)));
+  const every = page.overview?.transfers.length ? POLL_MOVING_MS : POLL_MS;
+  setTimeout(poll, Math.max(100, every - (Date.now() - began)));
 }
 
 /** From the address (`#token=...`, taken out of it at once), else what this tab had before. */
 function takeToken() {
-  const given = new URLSearchParams(location.hash.slice(1)).get("token");
+  const wanted = new URLSearchParams(location.hash.slice(1));
+  const given = wanted.get("token");
+  // A link can hold a lookup as well: `#token=...&lookup=cart:7&via=fingers&walk=virtual`.
+  page.wish = wanted.get("lookup") ? wanted : null;
   if (given) {
     sessionStorage.setItem("ringway-token", given);
     history.replaceState(null, "", location.pathname);
   }
   return given ?? sessionStorage.getItem("ringway-token");
+}
+
+function takeWish() {
+  const wish = page.wish;
+  page.wish = null;
+  $("lookup-key").value = wish.get("lookup");
+  $("lookup-via").value = wish.get("via") ?? $("lookup-via").value;
+  $("lookup-from").value = wish.get("from") ?? $("lookup-from").value;
+  $("lookup-virtual").checked = wish.get("walk") === "virtual";
+  lookUp($("lookup-key").value);
 }
 
 function askForToken(wasWrong) {

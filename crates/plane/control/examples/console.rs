@@ -54,7 +54,17 @@ async fn main() {
         world.set_reach(4, Reach::Suspect);
     }
     if scene == "moving" {
-        *nodes[3].transfer.lock().expect("not poisoned") = Some((37, 100));
+        let fetch = |from: usize, partitions_done| ringway_control::Fetch {
+            from: nodes[from].id,
+            partitions_done,
+            partitions_total: 1024,
+            bytes_done: partitions_done * 81_000,
+            bytes_total: Some(1024 * 81_000),
+            eta_ms: Some((1024 - partitions_done) * 81_000 / 4_100),
+            bytes_per_second: 4_100_000,
+            state: "moving".to_owned(),
+        };
+        *nodes[3].fetches.lock().expect("not poisoned") = vec![fetch(0, 700), fetch(1, 380), fetch(2, 90)];
     }
     let controls: Vec<_> = nodes.iter().map(Node::control).collect();
     for (node, n) in nodes.iter().zip(0..) {

@@ -11,6 +11,7 @@ pub mod kv;
 pub mod logs;
 pub mod overview;
 pub mod ring;
+pub mod ring_plan;
 pub mod status;
 pub mod token;
 
@@ -22,6 +23,11 @@ pub use instances::{InstanceEntry, NodeInstances, Ps};
 pub use kv::{KvKey, KvKeys};
 pub use logs::{LogEntry, Logs};
 pub use overview::{Overview, RequestRates};
-pub use ring::{Hop, KeysHeld, Lookup, Owner, RingArc, RingView};
+pub use ring::{
+    Hop, KeysHeld, Lookup, LookupSample, Owner, RingArc, RingFrame, RingPlace, RingView, TransferView, WalkView,
+};
+pub use ring_plan::{
+    CopiesLeft, KillPlan, Moved, PlanLoad, PlanMove, PlanNode, RingPlan, RingSettings, TakenOver,
+};
 pub use status::{Done, Moving, NodeRef, NodeView, Reach, RingSummary, ServerHealth, ShareView, Status};
 pub use token::{IssueToken, IssuedToken};

@@ -6,9 +6,10 @@ use std::time::Duration;
 
 use futures_util::future::BoxFuture;
 use ringway_catalog::Secret;
-use ringway_ports::{Blobs, ControlLog, Instances, Kv, Membership, Peers, ProposeError};
+use ringway_ports::{Blobs, ControlLog, Instances, Kv, Lookups, Membership, Peers, ProposeError, Ring};
 
 use crate::api::IssuedToken;
+use crate::peer_messages::{Fetch, PartitionLoad};
 
 #[derive(Clone, Debug)]
 pub struct Config {
@@ -47,4 +48,11 @@ pub struct Deps {
     pub leave: Action<()>,
     /// Copies of partitions this node has fetched and is to fetch in all, while the ring moves: (done, total).
     pub transfer_progress: Arc<dyn Fn() -> Option<(u64, u64)> + Send + Sync>,
+    /// The same from whom to whom.
+    pub fetches: Arc<dyn Fn() -> Vec<Fetch> + Send + Sync>,
+    /// What this node keeps of each partition that is not empty.
+    pub partition_loads: Arc<dyn Fn() -> Vec<PartitionLoad> + Send + Sync>,
+    pub lookups: Arc<dyn Lookups>,
+    /// Asked for its virtual nodes, of which a managed ring's has none.
+    pub ring: Arc<dyn Ring>,
 }

@@ -3,6 +3,7 @@
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
 use std::time::Duration;
 
 use ringway_catalog::Catalog;
@@ -29,6 +30,8 @@ pub struct Control {
     pub(crate) tasks: Tasks,
     pub(crate) uploads: Arc<Semaphore>,
     pub(crate) followers: Arc<Semaphore>,
+    /// The most copies that were still to move since the ring was settled last.
+    pub(crate) most_moving: AtomicU64,
 }
 
 impl Control {
@@ -36,6 +39,7 @@ impl Control {
     pub fn new(config: Config, deps: Deps) -> Arc<Self> {
         let tasks = Tasks::new("control");
         let own = Arc::new(PeerService {
+            own: deps.peers.own_id(),
             version: config.version.clone(),
             started_ms: config.started_ms,
             control_log: deps.control_log.clone(),
@@ -44,6 +48,9 @@ impl Control {
             request_rate: deps.request_rate.clone(),
             memory: deps.memory.clone(),
             transfer_progress: deps.transfer_progress.clone(),
+            fetches: deps.fetches.clone(),
+            partition_loads: deps.partition_loads.clone(),
+            ring: deps.ring.clone(),
             tail: LogTail::start(&*deps.instances, &tasks),
         });
         deps.peers.serve(Service::Control, own.clone());
@@ -55,6 +62,7 @@ impl Control {
             tasks,
             uploads: Arc::new(Semaphore::new(UPLOADS_MAX)),
             followers: Arc::new(Semaphore::new(FOLLOWERS_MAX)),
+            most_moving: AtomicU64::new(0),
         })
     }
 

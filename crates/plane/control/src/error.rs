@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use ringway_catalog::Refusal;
 use ringway_manifest::Faults;
 use ringway_ports::{BlobError, KvError, ProposeError};
 use thiserror::Error;
@@ -61,6 +62,12 @@ impl From<ProposeError> for Error {
             ProposeError::Refused(refusal) => Error::Refused(refusal.to_string()),
             ProposeError::NoQuorum(_) | ProposeError::Stopping => Error::Unavailable(error.to_string()),
         }
+    }
+}
+
+impl From<Refusal> for Error {
+    fn from(refusal: Refusal) -> Self {
+        ProposeError::Refused(refusal).into()
     }
 }
 

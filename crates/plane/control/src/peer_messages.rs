@@ -1,6 +1,7 @@
 //! Core: what nodes ask each other for the admin API. JSON, so that nodes of two versions understand each other.
 
 use ringway_ports::{InstanceView, LogLine};
+use ringway_ring::{NodeId, Point};
 use serde::{Deserialize, Serialize};
 
 use crate::api::RequestRates;
@@ -18,6 +19,8 @@ pub(crate) enum Ask {
     Ping,
     /// Answered with a [`Report`].
     Report,
+    /// Answered with a [`PartitionLoad`] for each partition that is not empty.
+    Loads,
     /// Answered with the last [`LogLine`]s.
     Logs { app: String, lines: usize },
     /// Answered with a [`TailPart`]: the last `lines` without a cursor, else what came since.
@@ -37,7 +40,41 @@ pub(crate) struct Report {
     pub(crate) transfer: Option<(u64, u64)>,
     #[serde(default)]
     pub(crate) usage: Vec<BucketUsage>,
+    #[serde(default)]
+    pub(crate) fetches: Vec<Fetch>,
+    /// Of a node of a peer-to-peer ring.
+    #[serde(default)]
+    pub(crate) places: Vec<OwnPlace>,
 }
+
+/// What a node is fetching from another one.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Fetch {
+    pub from: NodeId,
+    /// Copies of partitions.
+    pub partitions_done: u64,
+    pub partitions_total: u64,
+    pub bytes_done: u64,
+    /// A guess; None before there is anything to guess from.
+    pub bytes_total: Option<u64>,
+    pub bytes_per_second: u64,
+    pub eta_ms: Option<u64>,
+    /// `moving`, `waiting`, or why it does not go on.
+    pub state: String,
+}
+
+/// Where a node of a peer-to-peer ring stands, and for which arc it answers.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(crate) struct OwnPlace {
+    pub(crate) point: Point,
+    /// The arc begins behind this point; None: it answers for nothing yet.
+    pub(crate) after: Option<Point>,
+    /// The nodes with copies, this one first.
+    pub(crate) owners: Vec<NodeId>,
+}
+
+/// What a node keeps of a partition, over all buckets: number, keys, bytes.
+pub type PartitionLoad = (u16, u64, u64);
 
 /// What a bucket holds on one node.
 #[derive(Clone, Debug, Serialize, Deserialize)]

@@ -4,15 +4,19 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use futures_util::future::BoxFuture;
-use ringway_ports::{ControlLog, Instances, Kv, LogLine, PeerHandler};
+use ringway_catalog::LAYOUT_REPLICAS;
+use ringway_ports::{ControlLog, Instances, Kv, LogLine, PeerHandler, Ring, VirtualNodeView};
 use ringway_ring::NodeId;
 use serde::Serialize;
 
 use crate::api::RequestRates;
 use crate::log_tail::LogTail;
-use crate::peer_messages::{Ask, BucketUsage, INSTANCES_MAX, LINES_BYTES_MAX, LINES_MAX, Report};
+use crate::peer_messages::{
+    Ask, BucketUsage, Fetch, INSTANCES_MAX, LINES_BYTES_MAX, LINES_MAX, OwnPlace, PartitionLoad, Report,
+};
 
 pub(crate) struct PeerService {
+    pub(crate) own: NodeId,
     pub(crate) version: String,
     pub(crate) started_ms: u64,
     pub(crate) control_log: Arc<dyn ControlLog>,
@@ -21,6 +25,9 @@ pub(crate) struct PeerService {
     pub(crate) request_rate: Arc<dyn Fn() -> (u64, Vec<u64>) + Send + Sync>,
     pub(crate) memory: Arc<dyn Fn() -> u64 + Send + Sync>,
     pub(crate) transfer_progress: Arc<dyn Fn() -> Option<(u64, u64)> + Send + Sync>,
+    pub(crate) fetches: Arc<dyn Fn() -> Vec<Fetch> + Send + Sync>,
+    pub(crate) partition_loads: Arc<dyn Fn() -> Vec<PartitionLoad> + Send + Sync>,
+    pub(crate) ring: Arc<dyn Ring>,
     pub(crate) tail: Arc<LogTail>,
 }
 
@@ -29,6 +36,7 @@ impl PeerService {
         match ask {
             Ask::Ping => encoded(&()),
             Ask::Report => encoded(&self.report()),
+            Ask::Loads => encoded(&(self.partition_loads)()),
             Ask::Logs { app, lines } => {
                 encoded(&within_bytes(self.instances.recent_logs(app, (*lines).min(LINES_MAX))))
             }
@@ -48,7 +56,15 @@ impl PeerService {
             instances,
             transfer: (self.transfer_progress)(),
             usage: self.usage(),
+            fetches: (self.fetches)(),
+            places: self.places(),
         }
+    }
+
+    fn places(&self) -> Vec<OwnPlace> {
+        let catalog = self.control_log.catalog();
+        let is_known = |node: &NodeId| catalog.nodes.contains_key(node);
+        self.ring.virtual_nodes().into_iter().map(|view| own_place(self.own, view, is_known)).collect()
     }
 
     fn usage(&self) -> Vec<BucketUsage> {
@@ -68,6 +84,17 @@ impl PeerHandler for PeerService {
             .and_then(|ask| self.answer(&ask));
         Box::pin(std::future::ready(answer))
     }
+}
+
+/// Copies are kept on the next different nodes.
+fn own_place(own: NodeId, view: VirtualNodeView, known: impl Fn(&NodeId) -> bool) -> OwnPlace {
+    let mut owners = vec![own];
+    for successor in view.successors.iter().filter(|successor| known(&successor.node)) {
+        if owners.len() < LAYOUT_REPLICAS && !owners.contains(&successor.node) {
+            owners.push(successor.node);
+        }
+    }
+    OwnPlace { point: view.point, after: view.arc.map(|arc| arc.after), owners }
 }
 
 fn encoded(value: &impl Serialize) -> Result<Bytes, String> {

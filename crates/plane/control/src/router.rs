@@ -13,11 +13,14 @@ use crate::guard::Access::{self, Anybody, Scraper, Token};
 use crate::reply::Reply;
 use crate::request::Call;
 use crate::resources::{
-    apps, assets, buckets, deploys, health, instances, kv, logs, metrics, nodes, overview, ring, status, tokens,
+    apps, assets, buckets, deploys, health, instances, kv, logs, metrics, nodes, overview, ring, ring_lookup, ring_plan,
+    ring_settings, ring_watch, status, tokens,
 };
 
 /// What only looks, or proposes a change.
 const QUICK: Duration = Duration::from_secs(30);
+/// What walks from node to node, some of which may not answer.
+const WALKS: Duration = Duration::from_secs(120);
 /// What waits for a large body.
 const UPLOAD: Duration = Duration::from_secs(15 * 60);
 
@@ -47,7 +50,14 @@ static ROUTES: &[Route] = &[
     route!(GET "/v1/status" Token QUICK status::show),
     route!(GET "/v1/overview" Token QUICK overview::show),
     route!(GET "/v1/ring" Token QUICK ring::show),
-    route!(GET "/v1/ring/lookup" Token QUICK ring::lookup),
+    route!(GET "/v1/ring/watch" Token QUICK ring_watch::follow),
+    route!(GET "/v1/ring/lookup" Token WALKS ring_lookup::lookup),
+    route!(GET "/v1/ring/sample" Token WALKS ring_lookup::sample),
+    route!(GET "/v1/ring/plan" Token QUICK ring_plan::show),
+    route!(GET "/v1/ring/settings" Token QUICK ring_settings::show),
+    route!(PUT "/v1/ring/settings" Token QUICK ring_settings::change),
+    route!(POST "/v1/ring/cancel" Token QUICK ring_settings::cancel),
+    route!(POST "/v1/ring/rebalance" Token QUICK ring_settings::rebalance),
     route!(GET "/v1/apps" Token QUICK apps::list),
     route!(DELETE "/v1/apps/{}" Token QUICK apps::remove),
     route!(POST "/v1/plan" Token UPLOAD deploys::plan),

@@ -381,6 +381,115 @@ async fn a_key_is_found_on_its_owner_one_measured_hop_away() {
 }
 
 #[tokio::test]
+async fn a_lookup_names_its_router_its_start_and_every_stop_or_what_is_wrong() {
+    let bench = Bench::new(&["otter", "heron", "lynx"]);
+    let found: Lookup = bench.get("/v1/ring/lookup?key=cart:7&via=all&from=lynx").await;
+    let routers: Vec<String> = found.walks.iter().map(|walk| walk.via.to_string()).collect();
+    assert_eq!(routers, ["index", "table", "neighbours", "fingers"]);
+    for walk in &found.walks {
+        assert_eq!((walk.path[0].node.name.as_str(), walk.path[0].is_local), ("lynx", true));
+        assert_eq!(walk.owner.as_ref().map(|owner| &owner.id), Some(&found.owners[0].id));
+    }
+    let status = async |path: &str| bench.call("GET", path, "").await.status;
+    assert_eq!(status("/v1/ring/lookup?key=a&via=phone").await, StatusCode::BAD_REQUEST);
+    assert_eq!(status("/v1/ring/lookup?key=a&walk=slow").await, StatusCode::BAD_REQUEST);
+    assert_eq!(status("/v1/ring/lookup?key=a&from=badger").await, StatusCode::NOT_FOUND);
+    assert_eq!(status("/v1/ring/lookup?key=a&bucket=none").await, StatusCode::NOT_FOUND);
+}
+
+#[tokio::test]
+async fn a_sample_is_of_as_many_keys_as_asked_for_by_one_router() {
+    let bench = Bench::new(&["otter", "heron"]);
+    let sample: LookupSample = bench.get("/v1/ring/sample?count=40&via=fingers&seed=7").await;
+    assert_eq!((sample.hops.len(), sample.times_us.len(), sample.failed, sample.nodes), (40, 40, 0, 2));
+    assert!(sample.hops.contains(&0) && sample.hops.contains(&1));
+    let again: LookupSample = bench.get("/v1/ring/sample?count=40&via=fingers&seed=7").await;
+    assert_eq!(sample.hops, again.hops, "the same keys");
+    assert_eq!(bench.call("GET", "/v1/ring/sample?via=all", "").await.status, StatusCode::BAD_REQUEST);
+    let unnamed = bench.call("GET", "/v1/ring/sample?via=index", "").await;
+    assert_eq!(unnamed.status, StatusCode::BAD_REQUEST, "a directory is of a bucket");
+}
+
+#[tokio::test]
+async fn a_plan_tells_keys_and_bytes_and_is_what_then_moves() {
+    let bench = Bench::new(&["otter", "heron", "lynx"]);
+    bench.call("POST", "/v1/buckets", r#"{"name":"notes"}"#).await;
+    for n in 0..50 {
+        assert_eq!(bench.call("PUT", &format!("/v1/kv/notes/key-{n}"), "12345").await.status, StatusCode::OK);
+    }
+    let plan: RingPlan = bench.get("/v1/ring/plan?join=1").await;
+    assert_eq!(plan.moved.partitions, 3072);
+    let otter = plan.nodes.iter().find(|node| node.name == "otter").unwrap();
+    assert_eq!((otter.now.load.keys, otter.role.as_str()), (50, "stays"));
+    assert!(plan.moved.keys > 0 && plan.moved.bytes > plan.moved.keys * 100 && plan.minutes.is_some());
+    bench.world().add_node(4, "mole");
+    let moving = bench.get::<Status>("/v1/status").await.ring.moving.unwrap();
+    assert_eq!(moving.copies_total, plan.moved.partitions);
+    let transfers = bench.get::<RingView>("/v1/ring").await.transfers;
+    assert_eq!(transfers.iter().map(|transfer| transfer.partitions_total).sum::<u64>(), plan.moved.partitions);
+    assert!(transfers.iter().all(|transfer| transfer.to.name == "mole" && transfer.state == "waiting"));
+}
+
+#[tokio::test]
+async fn a_plan_without_a_change_or_without_anybody_left_is_refused() {
+    let bench = Bench::new(&["otter", "heron"]);
+    let status = async |path: &str| bench.call("GET", path, "").await.status;
+    assert_eq!(status("/v1/ring/plan").await, StatusCode::BAD_REQUEST);
+    assert_eq!(status("/v1/ring/plan?join=65").await, StatusCode::BAD_REQUEST);
+    assert_eq!(status("/v1/ring/plan?kill=badger").await, StatusCode::NOT_FOUND);
+    assert_eq!(status("/v1/ring/plan?kill=otter,heron").await, StatusCode::CONFLICT);
+    assert_eq!(status("/v1/ring/plan?kill=otter&join=1").await, StatusCode::OK);
+}
+
+#[tokio::test]
+async fn settings_change_one_by_one_and_within_limits() {
+    let bench = Bench::new(&["otter"]);
+    let put = async |body: &'static str| bench.call("PUT", "/v1/ring/settings", body).await;
+    let changed: RingSettings = put(r#"{"replace_after_ms":120000}"#).await.json();
+    assert_eq!(changed.replace_after_ms, Some(120_000));
+    assert!(changed.transfer_rate.is_some());
+    assert_eq!(put(r#"{"transfer_rate":1}"#).await.status, StatusCode::CONFLICT);
+    assert_eq!(put(r#"{"speed":1}"#).await.status, StatusCode::BAD_REQUEST);
+    assert_eq!(put("{}").await.status, StatusCode::BAD_REQUEST);
+    assert_eq!(bench.get::<RingSettings>("/v1/ring/settings").await, changed);
+}
+
+#[tokio::test]
+async fn what_moves_can_be_cancelled_and_taken_up_again() {
+    let bench = Bench::new(&["otter"]);
+    assert_eq!(bench.call("POST", "/v1/ring/cancel", "").await.status, StatusCode::CONFLICT, "nothing moves");
+    bench.world().add_node(2, "heron");
+    assert_eq!(bench.call("POST", "/v1/ring/cancel", "").await.status, StatusCode::OK);
+    assert_eq!(bench.get::<Status>("/v1/status").await.ring.moving, None);
+    assert_eq!(bench.call("POST", "/v1/ring/rebalance", "").await.status, StatusCode::OK);
+    assert!(bench.get::<Status>("/v1/status").await.ring.moving.is_some());
+}
+
+#[tokio::test]
+async fn who_watches_sees_a_join_and_gets_the_arcs_only_when_they_change() {
+    let bench = Bench::new(&["otter"]);
+    let request = bench.request("GET", "/v1/ring/watch").header("authorization", format!("Bearer {TOKEN}"));
+    let mut body = bench.open(request.body(Full::default()).unwrap()).await.into_body();
+    let mut buffer = Vec::new();
+    let mut next = async || loop {
+        if let Some(end) = buffer.iter().position(|byte| *byte == b'\n') {
+            let line: Vec<u8> = buffer.drain(..=end).collect();
+            return serde_json::from_slice::<RingFrame>(&line).unwrap();
+        }
+        buffer.extend_from_slice(&body.frame().await.unwrap().unwrap().into_data().unwrap());
+    };
+    assert_eq!(next().await.ring.map(|ring| ring.members.len()), Some(1));
+    assert!(next().await.ring.is_none(), "nothing has changed");
+    bench.world().add_node(2, "heron");
+    let mut frame = next().await;
+    while frame.status.ring.moving.is_none() {
+        frame = next().await;
+    }
+    assert_eq!(frame.ring.map(|ring| ring.members.len()), Some(2));
+    assert_eq!((frame.transfers.len(), frame.transfers[0].partitions_total), (1, 4096));
+}
+
+#[tokio::test]
 async fn the_status_shows_every_node_also_one_that_is_down() {
     let bench = Bench::new(&["otter", "heron", "lynx"]);
     bench.world().set_reach(3, Reached::Down);
@@ -419,7 +528,7 @@ async fn the_overview_leaves_out_the_arcs_that_are_known_and_sums_the_rates() {
     assert_eq!((ring.arcs.len(), ring.members.len(), ring.held.len()), (2, 2, 2), "{:?}", ring.arcs);
     assert_eq!((overview.rate_here.counts, overview.rate_all.counts), (vec![1, 2], vec![11, 22]));
     assert_eq!((overview.instances[0].node.as_str(), overview.instances[0].instance.unit.as_str()), ("heron", "web"));
-    assert!(bench.get::<Overview>(&format!("/v1/overview?ring={}", ring.epoch)).await.ring.is_none());
+    assert!(bench.get::<Overview>(&format!("/v1/overview?ring={}", ring.version)).await.ring.is_none());
 }
 
 #[tokio::test]
@@ -490,8 +599,7 @@ async fn a_node_leaves_by_itself_and_only_a_dead_one_is_taken_out_by_others() {
     assert_eq!(bench.call("DELETE", "/v1/nodes/heron", "").await.status, StatusCode::NOT_FOUND);
     bench.world().settle();
     assert_eq!(bench.call("POST", "/v1/leave", "").await.status, StatusCode::OK);
-    let answer = bench.call("POST", "/v1/leave", "").await;
-    assert_eq!(answer.status, StatusCode::CONFLICT, "it is leaving already: {:?}", answer.failure());
+    assert_eq!(bench.call("POST", "/v1/leave", "").await.status, StatusCode::OK, "it is leaving already, which is what was asked");
 }
 
 #[tokio::test]

@@ -1,22 +1,38 @@
-//! `ringway ring` and `ringway ring lookup`.
+//! `ringway ring` and what comes after it.
+
+mod changes;
+mod lookup;
+mod plan;
+mod sample;
+mod settings;
+mod watch;
 
 use std::io::IsTerminal as _;
 
-use anyhow::Result;
-use ringway_control::api::{Lookup, RingView, Status};
+use anyhow::{Result, bail};
+use ringway_control::api::{RingView, Status, TransferView};
 
 use super::status::reach;
-use crate::admin_client::{AdminClient, segment};
+use crate::admin_client::AdminClient;
 use crate::cli::{RingArgs, RingCommand, TargetArgs};
 use crate::find_node::find_node;
 use crate::output::{self, say};
-use crate::ring_picture::{RingNode, RingPicture};
+use crate::ring_picture::{RingNode, RingPicture, Transfer};
 
 pub async fn run(target: &TargetArgs, arguments: &RingArgs) -> Result<()> {
+    if arguments.watch && arguments.command.is_some() {
+        bail!("--watch is for `ringway ring` alone");
+    }
     let client = find_node(target).await?;
     match &arguments.command {
+        None if arguments.watch => watch::run(&client, target.json).await,
         None => draw(&client, target.json).await,
-        Some(RingCommand::Lookup { key, bucket }) => lookup(&client, key, bucket.as_deref(), target.json).await,
+        Some(RingCommand::Lookup(lookup)) if lookup.sample.is_some() => sample::run(&client, lookup, target.json).await,
+        Some(RingCommand::Lookup(lookup)) => lookup::run(&client, lookup, target.json).await,
+        Some(RingCommand::Plan(plan)) => plan::run(&client, plan, target.json).await,
+        Some(RingCommand::Set(wanted)) => settings::set(&client, wanted, target.json).await,
+        Some(RingCommand::Cancel) => settings::cancel(&client, target.json).await,
+        Some(RingCommand::Rebalance) => settings::rebalance(&client, target.json).await,
     }
 }
 
@@ -26,48 +42,69 @@ async fn draw(client: &AdminClient, json: bool) -> Result<()> {
         return output::print_json(&ring);
     }
     let status: Status = client.get("/v1/status").await?;
-    let mut primaries = vec![0; ring.summary.partitions];
-    for arc in &ring.arcs {
-        let owner = arc.owners.first().map_or(0, |owner| usize::from(*owner));
-        primaries[usize::from(arc.from_partition)..=usize::from(arc.to_partition)].fill(owner);
-    }
-    let nodes: Vec<RingNode> = ring
-        .members
-        .iter()
-        .zip(&ring.shares)
-        .map(|(member, share)| {
-            let view = status.nodes.iter().find(|node| node.id == member.id);
-            RingNode {
-                name: member.name.clone(),
-                reach: view.map_or("gone", reach).to_owned(),
-                primary: share.primary,
-                held: share.held,
-            }
-        })
-        .collect();
-    let state = if ring.summary.moving.is_some() { "moving" } else { "settled" };
-    let colour = std::io::stdout().is_terminal() && std::env::var_os("NO_COLOR").is_none();
-    let centre = [format!("epoch {}", ring.epoch), format!("{state}, {} copies", ring.summary.replicas)];
-    say!("{}", RingPicture { nodes: &nodes, primaries: &primaries, colour, centre }.draw());
+    say!("{}", picture(&ring, &status, &ring.transfers, has_colour()));
     Ok(())
 }
 
-async fn lookup(client: &AdminClient, key: &str, bucket: Option<&str>, json: bool) -> Result<()> {
-    let bucket = bucket.map(|bucket| format!("&bucket={}", segment(bucket))).unwrap_or_default();
-    let lookup: Lookup = client.get(&format!("/v1/ring/lookup?key={}{bucket}", segment(key))).await?;
-    if json {
-        return output::print_json(&lookup);
+fn has_colour() -> bool {
+    std::io::stdout().is_terminal() && std::env::var_os("NO_COLOR").is_none()
+}
+
+/// The ring, its nodes and what moves, at most 80 columns wide.
+fn picture(ring: &RingView, status: &Status, transfers: &[TransferView], colour: bool) -> String {
+    // By name, as people look for them; the API has them by id.
+    let mut places: Vec<usize> = (0..ring.members.len()).collect();
+    places.sort_by_key(|place| &ring.members[*place].name);
+    let row_of = |member: u16| places.iter().position(|place| *place == usize::from(member));
+    let mut primaries = vec![None; ring.summary.partitions];
+    for arc in &ring.arcs {
+        let owner = arc.owners.first().and_then(|owner| row_of(*owner));
+        primaries[usize::from(arc.from_partition)..=usize::from(arc.to_partition)].fill(owner);
     }
-    say!("key {key}: slot {}, partition {}, point {}", lookup.slot, lookup.partition, lookup.point);
-    let owners: Vec<String> = lookup.owners.iter().map(|owner| owner.name.clone()).collect();
-    say!("owners, primary first (epoch {}): {}", lookup.epoch, owners.join(", "));
-    for (number, hop) in lookup.path.iter().enumerate() {
-        let time = match (&hop.failure, hop.round_trip_us) {
-            (Some(failure), _) => failure.clone(),
-            (None, Some(us)) => format!("{us} µs"),
-            (None, None) => "start".to_owned(),
-        };
-        say!("  {number}  {}  {time}", hop.node.name);
+    let nodes: Vec<RingNode> = places.iter().map(|place| node(ring, status, *place)).collect();
+    let transfers = transfers.iter().map(transfer).collect::<Vec<_>>();
+    let centre = centre(ring, status);
+    RingPicture { nodes: &nodes, primaries: &primaries, transfers: &transfers, colour, centre }.draw()
+}
+
+fn node(ring: &RingView, status: &Status, place: usize) -> RingNode {
+    let member = &ring.members[place];
+    let view = status.nodes.iter().find(|node| node.id == member.id);
+    let share = ring.shares.get(place).copied().unwrap_or_default();
+    let held = view.and_then(|view| view.held);
+    let own = ring.virtual_nodes.iter().filter(|own| usize::from(own.node) == place).count();
+    RingNode {
+        name: member.name.clone(),
+        reach: view.map_or("gone", reach).to_owned(),
+        primary: share.primary,
+        copies: share.held - share.primary,
+        virtual_nodes: if ring.kind.is_chord() { own } else { share.primary },
+        keys: held.map(|held| output::count(held.keys)),
+        bytes: held.map(|held| output::bytes(held.bytes)),
     }
-    Ok(())
+}
+
+fn transfer(view: &TransferView) -> Transfer {
+    let speed = (view.bytes_per_second > 0).then(|| format!("{}/s", output::bytes(view.bytes_per_second)));
+    let eta = view.eta_ms.map(|ms| format!("{} left", output::span(ms)));
+    let state = (view.state != "moving").then(|| view.state.clone());
+    Transfer {
+        from: view.from.name.clone(),
+        to: view.to.name.clone(),
+        done: view.partitions_done,
+        total: view.partitions_total,
+        facts: [Some(output::bytes(view.bytes_done)), speed, eta, state].into_iter().flatten().collect(),
+    }
+}
+
+fn centre(ring: &RingView, status: &Status) -> [String; 2] {
+    if ring.kind.is_chord() {
+        let places = ring.virtual_nodes.len();
+        return ["peer to peer".to_owned(), format!("{places} virtual nodes")];
+    }
+    let state = match &status.ring.moving {
+        Some(moving) => format!("moving, {} of {}", moving.copies_done, moving.copies_total),
+        None => format!("settled, {} copies", ring.summary.replicas),
+    };
+    [format!("epoch {}", ring.epoch), state]
 }

@@ -17,7 +17,10 @@ pub async fn run(target: &TargetArgs) -> Result<()> {
         return output::print_json(&value);
     }
     say!("cluster {}  {} nodes  leader {}", status.cluster_id, status.nodes.len(), leader(&status));
-    say!("ring    epoch {}, {}", status.ring.epoch, moving(&status));
+    match status.ring.epoch {
+        0 => say!("ring    peer to peer"),
+        epoch => say!("ring    epoch {epoch}, {}", moving(&status)),
+    }
     say!(
         "\n{}",
         output::table(

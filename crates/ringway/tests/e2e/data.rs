@@ -10,7 +10,7 @@ use ringway_testkit::{Node, run};
 
 use crate::{bucket, cluster, python_path};
 
-fn redis_cli(node: &Node, bucket: &(String, String), arguments: &[&str]) -> String {
+pub fn redis_cli(node: &Node, bucket: &(String, String), arguments: &[&str]) -> String {
     let (host, port) = (node.ip.to_string(), node.redis().port().to_string());
     let base = ["-h", &host, "-p", &port, "--user", &bucket.0, "--pass", &bucket.1, "--no-auth-warning"];
     run("redis-cli", &[&base[..], arguments].concat()).ok().trim_end().to_owned()

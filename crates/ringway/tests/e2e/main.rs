@@ -2,6 +2,7 @@
 
 mod apps;
 mod bad_input;
+mod chord_ring;
 mod cluster;
 mod command_line;
 mod console;
@@ -12,6 +13,9 @@ mod git;
 mod lambda_clients;
 mod observe;
 mod readme;
+mod rebalance;
+mod redis_cluster;
+mod ring;
 mod shop;
 
 use std::path::{Path, PathBuf};
@@ -30,6 +34,11 @@ fn root() -> PathBuf {
 /// Python packages that `scripts/setup test` has put into the checkout.
 fn python_path() -> PathBuf {
     root().join("target/python")
+}
+
+/// npm packages that `scripts/setup test` has put into the checkout.
+fn node_path() -> PathBuf {
+    root().join("target/node/node_modules")
 }
 
 fn cluster(size: usize) -> Cluster {

@@ -19,6 +19,8 @@ const PEER_PORT: u16 = 7401;
 pub struct Cluster {
     pub scratch: Scratch,
     pub nodes: Vec<Node>,
+    /// Added to what each node inherits that is made from now on.
+    pub environment: Vec<(String, String)>,
     binary: PathBuf,
     network: [u8; 2],
 }
@@ -39,7 +41,14 @@ pub struct Node {
 impl Cluster {
     /// `size` nodes that have joined and hold their part of the ring.
     pub fn start(binary: &Path, size: usize) -> Self {
+        Self::start_with(binary, size, &[])
+    }
+
+    /// The same, with more in their environment.
+    pub fn start_with(binary: &Path, size: usize, environment: &[(&str, &str)]) -> Self {
         let mut cluster = Self::empty(binary);
+        let owned = |(name, value): &(&str, &str)| ((*name).to_owned(), (*value).to_owned());
+        cluster.environment = environment.iter().map(owned).collect();
         for _ in 0..size {
             cluster.add();
         }
@@ -55,7 +64,7 @@ impl Cluster {
                 .duration_since(std::time::UNIX_EPOCH)
                 .map_or(0, |since| since.subsec_nanos());
         let network = [(random % 200 + 20) as u8, (random / 200 % 250) as u8];
-        Self { scratch, nodes: Vec::new(), binary: binary.to_owned(), network }
+        Self { scratch, nodes: Vec::new(), environment: Vec::new(), binary: binary.to_owned(), network }
     }
 
     /// Starts one more node, which joins through the first.
@@ -81,7 +90,7 @@ impl Cluster {
             ip: IpAddr::V4(Ipv4Addr::new(127, self.network[0], self.network[1], number)),
             data: self.scratch.join(&name),
             log: self.scratch.join(format!("{name}.log")),
-            environment: Vec::new(),
+            environment: self.environment.clone(),
             binary: self.binary.clone(),
             process: None,
             own_mounts: false,

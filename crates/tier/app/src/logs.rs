@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use ringway_ports::{LogLine, LogStream};
 use ringway_rt::clock;
+use ringway_rt::line_cutter::LineCutter;
 use tokio::io::{AsyncRead, AsyncReadExt};
 use tokio::sync::broadcast;
 
@@ -81,7 +82,7 @@ impl Logs {
 
     /// Takes in what comes out of a pipe until its end.
     pub async fn pump(self: Arc<Self>, source: Source, stream: LogStream, mut pipe: impl AsyncRead + Unpin) {
-        let mut cutter = LineCutter::default();
+        let mut cutter = LineCutter::new(LINE_BYTES_MAX);
         let mut buffer = vec![0; LINE_BYTES_MAX];
         while let Ok(len @ 1..) = pipe.read(&mut buffer).await {
             cutter.push(&buffer[..len], |line| self.add(&source, stream, line));
@@ -102,43 +103,6 @@ impl Ring {
             let Some(oldest) = self.lines.pop_front() else { return };
             self.bytes -= oldest.text.len();
         }
-    }
-}
-
-/// Core: bytes in, lines out.
-#[derive(Default)]
-struct LineCutter {
-    pending: Vec<u8>,
-}
-
-impl LineCutter {
-    fn push(&mut self, bytes: &[u8], mut emit: impl FnMut(&str)) {
-        for piece in bytes.split_inclusive(|byte| *byte == b'\n') {
-            let (text, ends) = piece.strip_suffix(b"\n").map_or((piece, false), |text| (text, true));
-            let mut rest = text;
-            while self.pending.len() + rest.len() > LINE_BYTES_MAX {
-                let (now, later) = rest.split_at(LINE_BYTES_MAX - self.pending.len());
-                self.pending.extend_from_slice(now);
-                rest = later;
-                self.flush(&mut emit);
-            }
-            self.pending.extend_from_slice(rest);
-            if ends {
-                self.flush(&mut emit);
-            }
-        }
-    }
-
-    fn finish(&mut self, mut emit: impl FnMut(&str)) {
-        if !self.pending.is_empty() {
-            self.flush(&mut emit);
-        }
-    }
-
-    fn flush(&mut self, emit: &mut impl FnMut(&str)) {
-        let line = self.pending.strip_suffix(b"\r").unwrap_or(&self.pending);
-        emit(&String::from_utf8_lossy(line));
-        self.pending.clear();
     }
 }
 

@@ -11,6 +11,8 @@ pub struct Config {
     pub redis: Option<TcpListener>,
     /// Connections at the door; more are told so and closed.
     pub clients_max: usize,
+    /// Clients are told whom to ask (`MOVED`) rather than answered through this node.
+    pub redis_redirect: bool,
 }
 
 /// As Redis' own.

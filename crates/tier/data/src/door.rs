@@ -6,6 +6,7 @@ mod command;
 mod connection;
 mod info;
 mod output;
+mod redirect;
 mod session;
 
 use std::sync::Arc;

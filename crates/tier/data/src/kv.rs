@@ -11,6 +11,7 @@ use ringway_protocol::resp::Reply;
 use ringway_rt::clock::wall_ms;
 
 use crate::op::{Action, Expiry, KEY_LEN_MAX, Op, VALUE_LEN_MAX};
+use crate::scan::Scope;
 use crate::{DataTier, Error};
 
 impl Kv for DataTier {
@@ -48,7 +49,7 @@ impl Kv for DataTier {
     fn scan(&self, bucket: &str, cursor: u64, count: usize) -> BoxFuture<'static, Result<KvPage, KvError>> {
         let (tier, bucket) = (self.arc(), bucket.to_owned());
         async move {
-            let (keys, cursor) = DataTier::scan(&tier, &bucket, cursor, count).await?;
+            let (keys, cursor) = DataTier::scan(&tier, &bucket, cursor, count, Scope::Bucket).await?;
             Ok(KvPage { keys, cursor })
         }
         .boxed()

@@ -11,6 +11,8 @@
 
 pub mod config;
 pub mod error;
+pub mod founded_ring;
+pub mod managed_ring;
 pub mod stats;
 pub mod tier;
 
@@ -20,11 +22,15 @@ mod dirty;
 mod door;
 mod execute;
 mod glob;
+mod handover;
 mod kv;
+mod loads;
 mod message;
+mod moving;
 mod op;
 mod op_run;
 mod peer_door;
+mod peer_ring;
 mod repair;
 mod replicate;
 mod route;
@@ -36,5 +42,7 @@ mod view;
 
 pub use config::Config;
 pub use error::Error;
+pub use founded_ring::FoundedRing;
+pub use managed_ring::ManagedRing;
 pub use tier::DataTier;
-pub use transfer::Progress;
+pub use moving::{Progress, Transfer, TransferState};

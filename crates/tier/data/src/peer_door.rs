@@ -1,5 +1,6 @@
 //! Driver: what other nodes ask of this node's data tier.
 
+use std::collections::BTreeSet;
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
@@ -13,7 +14,9 @@ use ringway_ring::{NodeId, PARTITION_COUNT, Partition, partition_of};
 use ringway_rt::clock::wall_ms;
 
 use crate::bucket::Bucket;
-use crate::message::{DataReply, DataRequest, PART_BYTES_MAX, TransferReply, TransferRequest, decode, encode, root_of};
+use crate::message::{
+    DataReply, DataRequest, Known, PART_BYTES_MAX, Purpose, TransferReply, TransferRequest, decode, encode, root_of,
+};
 use crate::op::Op;
 use crate::op_run::Ops;
 use crate::replicate::size_of;
@@ -23,8 +26,10 @@ use crate::{DataTier, Error};
 
 /// How long a message about a bucket waits for this node to hear of the bucket.
 const BUCKET_WAIT: Duration = Duration::from_millis(300);
+/// Of one page: small enough that clients' messages behind it do not wait, large enough that many round trips do not matter.
+const PAGE_BYTES_MAX: usize = 256 << 10;
 /// Cells in one page, however small.
-const PAGE_CELLS_MAX: usize = 16_384;
+const PAGE_CELLS_MAX: usize = 4096;
 
 // Weak: the tier owns the peers, which own these.
 pub(crate) struct DataDoor(pub(crate) Weak<DataTier>);
@@ -43,11 +48,11 @@ impl PeerHandler for DataDoor {
 }
 
 impl PeerHandler for TransferDoor {
-    fn handle(&self, _from: NodeId, body: Bytes) -> BoxFuture<'static, Result<Bytes, String>> {
+    fn handle(&self, from: NodeId, body: Bytes) -> BoxFuture<'static, Result<Bytes, String>> {
         let tier = self.0.upgrade();
         async move {
             let tier = tier.ok_or("the data tier has stopped")?;
-            let reply = tier.serve_transfer(decode(&body)?).await.map_err(|error| error.to_string())?;
+            let reply = tier.serve_transfer(from, decode(&body)?).await.map_err(|error| error.to_string())?;
             Ok(encode(&reply))
         }
         .boxed()
@@ -57,46 +62,110 @@ impl PeerHandler for TransferDoor {
 impl DataTier {
     async fn serve_data(self: Arc<Self>, request: DataRequest<'static>) -> Result<DataReply, Error> {
         match request {
-            DataRequest::Execute { bucket, ops } => {
+            DataRequest::Execute { bucket, ops, known } => {
+                self.catch_up_with(known).await?;
                 let (view, bucket) = self.bucket_soon(&bucket).await?;
                 let ops = ops.into_iter().map(|op| op.into_owned()).map(|op: Op| (op.partition(), op)).collect();
-                Ok(self.serve_execute(&view, &bucket, Arc::new(ops)).await)
+                Ok(self.serve_execute(&view, &bucket, Arc::new(ops), known).await)
             }
-            DataRequest::Replicate { bucket, cells } => {
+            DataRequest::StandIn { of, bucket, ops } => {
+                let (view, bucket) = self.bucket_soon(&bucket).await?;
+                let ops = ops.into_iter().map(|op| op.into_owned()).map(|op: Op| (op.partition(), op)).collect();
+                Ok(self.serve_stand_in(&view, &bucket, &of, Arc::new(ops)).await)
+            }
+            DataRequest::Replicate { bucket, cells, known } => {
+                // Taken whether this node knows the row yet or not: that is no reason to have a client wait.
+                self.note_epoch(known.since);
                 let (_, bucket) = self.bucket_soon(&bucket).await?;
-                self.merge(&bucket, cells).await?;
-                Ok(DataReply::Replicated)
+                self.serve_replicate(&bucket, cells, known).await
             }
+            DataRequest::Yield { epoch, partitions } => {
+                self.handover.give(epoch, &partitions).await;
+                Ok(DataReply::Yielded)
+            }
+            DataRequest::Epoch => Ok(DataReply::Epoch(self.view().holders.epoch())),
             DataRequest::Fetch { bucket, keys } => {
                 let (_, bucket) = self.bucket_soon(&bucket).await?;
                 blocking(bucket, move |bucket| fetch(bucket, &keys)).await.map(DataReply::Cells)
             }
             DataRequest::Counts { bucket, partitions } => {
                 let (view, bucket) = self.bucket_soon(&bucket).await?;
+                if !self.answers_for(&view, &bucket, partitions.iter().filter_map(|number| partition(*number))) {
+                    return Ok(DataReply::Misdirected);
+                }
                 self.freshen(&view, &bucket, partitions.iter().filter_map(|number| partition(*number))).await?;
                 let count = |number: &u16| partition(*number).map_or(0, |p| bucket.store().key_count(p) as u32);
                 Ok(DataReply::Counts(partitions.iter().map(count).collect()))
             }
             DataRequest::Keys { bucket, partition: number, from, count } => {
-                let (_, bucket) = self.bucket_soon(&bucket).await?;
+                let (view, bucket) = self.bucket_soon(&bucket).await?;
+                if !self.answers_for(&view, &bucket, partition(number).into_iter()) {
+                    return Ok(DataReply::Misdirected);
+                }
                 let (keys, next) = blocking(bucket, move |bucket| keys(bucket, number, from, count)).await?;
                 Ok(DataReply::Keys { keys, next })
             }
         }
     }
 
-    async fn serve_execute(self: &Arc<Self>, view: &Arc<View>, bucket: &Arc<Bucket>, ops: Ops) -> DataReply {
-        if ops.iter().any(|(partition, _)| !view.own_writes(*partition, bucket.replicas())) {
+    async fn serve_execute(
+        self: &Arc<Self>,
+        view: &Arc<View>,
+        bucket: &Arc<Bucket>,
+        ops: Ops,
+        known: Known,
+    ) -> DataReply {
+        if view.outdates(known, ops.iter().map(|(partition, _)| *partition)) {
+            return DataReply::Stale { epoch: view.holders.epoch() };
+        }
+        if ops.iter().any(|(partition, _)| !view.may_execute(*partition, bucket.replicas())) {
             return DataReply::Misdirected;
         }
         let picked = (0..ops.len()).collect();
-        DataReply::Executed(self.run_here(view, bucket, &ops, picked).await)
+        match self.run_here(view, bucket, &ops, picked).await {
+            Ok(replies) => DataReply::Executed(replies),
+            Err(epoch) => DataReply::Stale { epoch },
+        }
     }
 
-    async fn serve_transfer(self: Arc<Self>, request: TransferRequest<'static>) -> Result<TransferReply, Error> {
+    /// First merges, then looks: whoever copies the partition from here for a newer row has got the cells, or the sender is told to
+    /// send them there, too.
+    async fn serve_replicate(
+        self: &Arc<Self>,
+        bucket: &Arc<Bucket>,
+        cells: Vec<(Bytes, Cell)>,
+        known: Known,
+    ) -> Result<DataReply, Error> {
+        let partitions: BTreeSet<Partition> = cells.iter().map(|(key, _)| partition_of(key)).collect();
+        self.merge(bucket, cells).await?;
+        let view = self.view();
+        match view.outdates(known, partitions.into_iter()) {
+            true => Ok(DataReply::Stale { epoch: view.holders.epoch() }),
+            false => Ok(DataReply::Replicated),
+        }
+    }
+
+    /// Waits until this node knows of the rows of a message what its sender does.
+    async fn catch_up_with(&self, known: Known) -> Result<(), Error> {
+        if self.knows_epoch(known.since).await {
+            return Ok(());
+        }
+        Err(Error::Unreachable(format!("this node has not heard of epoch {} of the ring yet", known.since)))
+    }
+
+    async fn serve_transfer(
+        self: Arc<Self>,
+        from: NodeId,
+        request: TransferRequest<'static>,
+    ) -> Result<TransferReply, Error> {
         match request {
-            TransferRequest::Digests { bucket, partitions, root } => {
-                let (_, bucket) = self.bucket_soon(&bucket).await?;
+            TransferRequest::Digests { bucket, partitions, root, purpose } => {
+                self.prepare_for(purpose).await?;
+                let (view, bucket) = self.bucket_soon(&bucket).await?;
+                if purpose != Purpose::Repair {
+                    // The asker may have it from here alone: what this node has missed, it fetches first.
+                    self.freshen(&view, &bucket, partitions.iter().filter_map(|number| partition(*number))).await?;
+                }
                 let digests: Vec<u64> = partitions
                     .iter()
                     .map(|number| partition(*number).map_or(0, |p| bucket.store().digest(p)))
@@ -106,10 +175,23 @@ impl DataTier {
                     false => TransferReply::Digests(digests),
                 })
             }
-            TransferRequest::Pages { bucket, partitions, from } => {
+            TransferRequest::Pages { bucket, partitions, from: position, purpose } => {
+                if purpose != Purpose::Repair && !self.moving.admit(from) {
+                    return Ok(TransferReply::Later);
+                }
+                self.prepare_for(purpose).await?;
                 let (_, bucket) = self.bucket_soon(&bucket).await?;
-                blocking(bucket, move |bucket| pages(bucket, &partitions, from)).await
+                let is_strained = self.moving.is_strained();
+                blocking(bucket, move |bucket| pages(bucket, &partitions, position, is_strained)).await
             }
+        }
+    }
+
+    /// Whoever is to hold a partition may copy it from here when this node sends its writes there, too.
+    async fn prepare_for(&self, purpose: Purpose) -> Result<(), Error> {
+        match purpose {
+            Purpose::Repair => Ok(()),
+            Purpose::Move { epoch } => self.catch_up_with(Known { epoch, since: epoch }).await,
         }
     }
 
@@ -159,21 +241,21 @@ pub(crate) fn keys(bucket: &Bucket, number: u16, from: u64, count: u32) -> Resul
     Ok((live.collect(), page.next))
 }
 
-fn pages(bucket: &Bucket, partitions: &[u16], mut from: u64) -> Result<TransferReply, Error> {
+fn pages(bucket: &Bucket, partitions: &[u16], mut from: u64, is_strained: bool) -> Result<TransferReply, Error> {
     let (mut cells, mut bytes) = (Vec::new(), 0);
     for (at, number) in partitions.iter().enumerate() {
-        if bytes >= PART_BYTES_MAX || cells.len() >= PAGE_CELLS_MAX {
-            return Ok(TransferReply::Pages { cells, next: Some((at as u32, from)) });
+        if bytes >= PAGE_BYTES_MAX || cells.len() >= PAGE_CELLS_MAX {
+            return Ok(TransferReply::Pages { cells, next: Some((at as u32, from)), is_strained });
         }
         let Some(partition) = partition(*number) else { continue };
-        let limit = PageLimit { cells_max: PAGE_CELLS_MAX - cells.len(), bytes_max: PART_BYTES_MAX - bytes };
+        let limit = PageLimit { cells_max: PAGE_CELLS_MAX - cells.len(), bytes_max: PAGE_BYTES_MAX - bytes };
         let page = bucket.store().page(partition, from, limit)?;
         bytes += page.cells.iter().map(|(key, cell)| size_of(key, cell)).sum::<usize>();
         cells.extend(page.cells);
         if let Some(next) = page.next {
-            return Ok(TransferReply::Pages { cells, next: Some((at as u32, next)) });
+            return Ok(TransferReply::Pages { cells, next: Some((at as u32, next)), is_strained });
         }
         from = 0;
     }
-    Ok(TransferReply::Pages { cells, next: None })
+    Ok(TransferReply::Pages { cells, next: None, is_strained })
 }

@@ -3,7 +3,7 @@
 //! Each side pulls what it lacks, so both sides of a comparison get whole when both compare. Those that are known to have missed
 //! writes (see [`crate::dirty`]) are also sent them, because they may not know.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -13,7 +13,8 @@ use ringway_ring::{NodeId, Partition};
 use tracing::{debug, info};
 
 use crate::bucket::Bucket;
-use crate::message::PART_BYTES_MAX;
+use crate::dirty::Stamped;
+use crate::message::{Known, PART_BYTES_MAX};
 use crate::view::View;
 use crate::{DataTier, Error};
 
@@ -27,7 +28,7 @@ const SECOND_LOOK: Duration = Duration::from_millis(50);
 const PUSH_CELLS_MAX: usize = 4096;
 
 pub(crate) async fn run(tier: Arc<DataTier>) {
-    let (mut reach, mut catalog) = (tier.reach_changes(), tier.catalog_changes());
+    let (mut reach, mut catalog, mut ring) = (tier.reach_changes(), tier.catalog_changes(), tier.ring_changes());
     loop {
         let period = Duration::from_millis(PERIOD_MS - JITTER_MS / 2 + ringway_rt::random::number() % JITTER_MS);
         tokio::select! {
@@ -36,13 +37,14 @@ pub(crate) async fn run(tier: Arc<DataTier>) {
             () = tier.repair_wanted.notified() => {}
             Ok(()) = reach.changed() => {}
             Ok(()) = catalog.changed() => {}
+            Ok(()) = ring.changed() => {}
             () = tokio::time::sleep(period) => {}
         }
         tier.open_all().await;
         tokio::select! {
             biased;
             () = tier.tasks.stopping() => return,
-            () = tier.compare_with_all() => {}
+            () = tier.care() => {}
         }
         tokio::select! {
             biased;
@@ -63,15 +65,22 @@ impl DataTier {
         }
     }
 
+    /// One round, of whichever kind the ring asks for.
+    async fn care(self: &Arc<Self>) {
+        match self.placement.peer_ring() {
+            Some(ring) => self.tend_or_go(&ring).await,
+            None => self.compare_with_all().await,
+        }
+    }
+
     async fn compare_with_all(self: &Arc<Self>) {
         let view = self.view();
         for peer in view.reachable_peers() {
-            let missed = self.dirty.take(peer);
+            let missed = self.dirty.owed(peer);
             for bucket in view.buckets.values() {
-                let owed = missed.iter().find(|(name, _)| *name == bucket.name).map(|(_, partitions)| &partitions[..]);
-                if let Err(error) = self.compare_with(&view, peer, bucket, owed.unwrap_or_default()).await {
+                let owed = missed.get(&bucket.name).cloned().unwrap_or_default();
+                if let Err(error) = self.compare_with(&view, peer, bucket, owed).await {
                     debug!(peer = %peer, bucket = %bucket.name, %error, "repair is put off");
-                    self.dirty.mark(peer, &bucket.name, owed.unwrap_or_default().iter().copied());
                 }
             }
         }
@@ -82,7 +91,7 @@ impl DataTier {
         view: &View,
         peer: NodeId,
         bucket: &Arc<Bucket>,
-        owed: &[Partition],
+        owed: Stamped,
     ) -> Result<(), Error> {
         let mut partitions = view.shared_with(peer, bucket.replicas());
         if bucket.store().is_nearly_full() {
@@ -97,8 +106,24 @@ impl DataTier {
                 info!(peer = %peer, bucket = %bucket.name, partitions = different.len(), bytes, "replica is repaired");
             }
         }
-        for partition in owed {
-            self.push(bucket, peer, *partition).await?;
+        for (partition, mark) in owed {
+            self.bring(bucket, peer, partition).await?;
+            self.dirty.settle(peer, &bucket.name, partition, mark);
+        }
+        Ok(())
+    }
+
+    /// Brings `peer` what it has missed, and whoever is to hold the partition: it may have copied it from `peer` before.
+    async fn bring(self: &Arc<Self>, bucket: &Arc<Bucket>, peer: NodeId, partition: Partition) -> Result<(), Error> {
+        self.push(bucket, peer, partition).await?;
+        let now = self.view();
+        let newcomers = now.holders.next(partition).iter().copied().filter(|node| !now.holders.readers(partition).contains(node));
+        // If neither is a holder any more, it goes to who is.
+        let is_lost = ![self.own, peer].iter().any(|node| now.writers(partition, bucket.replicas()).any(|n| n == *node));
+        let instead = now.acting(partition, bucket.replicas()).filter(|_| is_lost);
+        let others: BTreeSet<NodeId> = newcomers.chain(instead).collect();
+        for node in others.into_iter().filter(|node| ![self.own, peer].contains(node) && now.is_reachable(*node)) {
+            self.push(bucket, node, partition).await?;
         }
         Ok(())
     }
@@ -112,7 +137,7 @@ impl DataTier {
     ) -> Result<(), Error> {
         let mut stale: BTreeMap<NodeId, Vec<Partition>> = BTreeMap::new();
         for partition in partitions.filter(|p| !bucket.held.is_fresh(*p) && view.own_reads(*p, bucket.replicas())) {
-            let others = view.readers(partition, bucket.replicas());
+            let others = view.sources(partition, bucket.replicas());
             for node in others.filter(|node| *node != self.own && view.is_reachable(*node)) {
                 stale.entry(node).or_default().push(partition);
             }
@@ -142,7 +167,7 @@ impl DataTier {
     }
 
     /// Sends a whole partition: which of its cells were missed is not noted.
-    async fn push(self: &Arc<Self>, bucket: &Arc<Bucket>, peer: NodeId, partition: Partition) -> Result<(), Error> {
+    pub(crate) async fn push(self: &Arc<Self>, bucket: &Arc<Bucket>, peer: NodeId, partition: Partition) -> Result<(), Error> {
         let limit = PageLimit { cells_max: PUSH_CELLS_MAX, bytes_max: PART_BYTES_MAX };
         let mut from = Some(0);
         while let Some(at) = from {
@@ -150,7 +175,7 @@ impl DataTier {
             let page = tokio::task::spawn_blocking(move || reading.store().page(partition, at, limit)).await;
             let page = page.map_err(|panic| Error::Internal(panic.to_string()))??;
             if !page.cells.is_empty() {
-                let sent = self.send_part(bucket, peer, Priority::Bulk, page.cells).await;
+                let sent = self.send_part(bucket, peer, Priority::Bulk, page.cells, Known::ANY).await;
                 sent.map_err(|error| Error::Unreachable(error.to_string()))?;
             }
             from = page.next;

@@ -16,13 +16,15 @@ use tracing::{debug, warn};
 
 use crate::bucket::Bucket;
 use crate::execute::Written;
-use crate::message::{DataReply, DataRequest, PART_BYTES_MAX};
+use crate::message::{DataReply, DataRequest, Known, PART_BYTES_MAX};
 use crate::op::Op;
 use crate::view::View;
 use crate::{DataTier, Error};
 
 /// How long a write waits for a replica that seemed to be up.
 const REPLICA_DEADLINE: Duration = Duration::from_millis(500);
+/// How often a write is sent again because its partition has other holders meanwhile.
+const ROUNDS_MAX: usize = 4;
 /// How long a read waits for one.
 const FETCH_DEADLINE: Duration = Duration::from_millis(500);
 
@@ -30,20 +32,42 @@ type Targets<'a> = BTreeMap<NodeId, Vec<&'a Written>>;
 
 impl DataTier {
     /// Returns when all reachable replicas have the cells, or are late; who has missed them is owed a hint.
-    pub(crate) async fn replicate(&self, view: &View, bucket: &Bucket, written: Vec<Written>) {
-        let targets = self.targets(view, bucket, &written);
-        if targets.is_empty() {
-            return;
+    ///
+    /// The cells are in the store already, and whom to send them to is looked up only now: a node that has copied the partition
+    /// from here without them is in that view. If a replica knows of a newer row, those of that row get them, too.
+    pub(crate) async fn replicate(&self, bucket: &Bucket, written: Vec<Written>) {
+        for _ in 0..ROUNDS_MAX {
+            let Some(newer) = self.replicate_once(&self.view(), bucket, &written).await else { return };
+            metrics::counter!("ringway_data_stale_writes_total").increment(1);
+            if !self.knows_epoch(newer).await {
+                break;
+            }
         }
+        // Those that are to come and did not get it compare with those who answer when they do.
+        warn!(bucket = %bucket.name, "the ring changes faster than this node hears of it: a write is left to repair");
+        self.repair_wanted.notify_one();
+    }
+
+    /// To those who hold the cells' partitions as `view` has it. The newest epoch of which a replica knows that this is not so.
+    async fn replicate_once(&self, view: &View, bucket: &Bucket, written: &[Written]) -> Option<u64> {
+        let targets = self.targets(view, bucket, written);
+        if targets.is_empty() {
+            return None;
+        }
+        let known = view.known(written.iter().map(|(partition, _, _)| *partition));
         let deadline_ms = wall_ms() + REPLICA_DEADLINE.as_millis() as u64;
         let mut plan = WritePlan::new(self.own, targets.keys().copied(), |node| view.is_reachable(node), deadline_ms);
         let mut sending: FuturesUnordered<_> =
-            plan.waiting().iter().map(|node| self.send_cells(bucket, *node, &targets[node])).collect();
+            plan.waiting().iter().map(|node| self.send_cells(bucket, *node, &targets[node], known)).collect();
         let late = tokio::time::sleep(REPLICA_DEADLINE);
         tokio::pin!(late);
+        let mut newer = None;
         while !plan.is_done() {
             tokio::select! {
-                Some(heard) = sending.next() => plan.handle(heard),
+                Some((heard, stale)) = sending.next() => {
+                    plan.handle(heard);
+                    newer = newer.max(stale);
+                }
                 () = &mut late => plan.tick(u64::MAX),
             }
         }
@@ -54,6 +78,7 @@ impl DataTier {
         if had_trouble {
             self.repair_wanted.notify_one();
         }
+        newer
     }
 
     fn targets<'a>(&self, view: &View, bucket: &Bucket, written: &'a [Written]) -> Targets<'a> {
@@ -66,31 +91,43 @@ impl DataTier {
         targets
     }
 
-    async fn send_cells(&self, bucket: &Bucket, node: NodeId, cells: &[&Written]) -> Heard {
-        let mut rest = cells;
+    /// How it went, and the epoch of which `node` knows that others hold one of the cells' partitions, if it does.
+    async fn send_cells(
+        &self,
+        bucket: &Bucket,
+        node: NodeId,
+        cells: &[&Written],
+        known: Known,
+    ) -> (Heard, Option<u64>) {
+        let (mut rest, mut newer) = (cells, None);
         while !rest.is_empty() {
             let (part, after) = rest.split_at(part_len(rest.iter().map(|(_, key, cell)| size_of(key, cell))));
             rest = after;
             let cells = part.iter().map(|(_, key, cell)| (key.clone(), cell.clone())).collect();
-            if let Err(error) = self.send_part(bucket, node, Priority::Client, cells).await {
-                debug!(peer = %node, %error, "replica missed a write");
-                return Heard::Failed(node);
+            match self.send_part(bucket, node, Priority::Client, cells, known).await {
+                Ok(stale) => newer = newer.max(stale),
+                Err(error) => {
+                    debug!(peer = %node, %error, "replica missed a write");
+                    return (Heard::Failed(node), newer);
+                }
             }
         }
-        Heard::Acked(node)
+        (Heard::Acked(node), newer)
     }
 
-    /// Has `node` merge some cells.
+    /// Has `node` merge some cells. The newer epoch of which it knows, if that has other holders.
     pub(crate) async fn send_part(
         &self,
         bucket: &Bucket,
         node: NodeId,
         priority: Priority,
         cells: Vec<(Bytes, Cell)>,
-    ) -> Result<(), PeerError> {
-        let request = DataRequest::Replicate { bucket: Cow::Borrowed(&bucket.name), cells };
+        known: Known,
+    ) -> Result<Option<u64>, PeerError> {
+        let request = DataRequest::Replicate { bucket: Cow::Borrowed(&bucket.name), cells, known };
         match self.call_data(node, priority, &request, REPLICA_DEADLINE).await {
-            Ok(_) => Ok(()),
+            Ok(DataReply::Stale { epoch }) => Ok(Some(epoch)),
+            Ok(_) => Ok(None),
             Err(error) => {
                 match &error {
                     PeerError::Unreachable(..) | PeerError::TimedOut(..) => self.note_failure(node),
@@ -111,7 +148,7 @@ impl DataTier {
     ) {
         let mut wanted: BTreeMap<NodeId, BTreeSet<Bytes>> = BTreeMap::new();
         for (partition, op) in ops.filter(|(partition, _)| !bucket.held.is_fresh(*partition)) {
-            let others = view.readers(*partition, bucket.replicas());
+            let others = view.sources(*partition, bucket.replicas());
             for node in others.filter(|node| *node != self.own && view.is_reachable(*node)) {
                 wanted.entry(node).or_default().insert(op.key.clone());
             }

@@ -9,7 +9,7 @@ use futures_util::future::{join, join_all};
 use ringway_ports::{PeerError, Priority, Service};
 use ringway_protocol::resp::Reply;
 use ringway_ring::NodeId;
-use ringway_rt::clock::wall_ms;
+use ringway_rt::clock::{self, wall_ms};
 
 use crate::bucket::Bucket;
 use crate::execute::{Executor, Written};
@@ -33,6 +33,10 @@ enum Sent {
     /// Those without an answer are to be tried elsewhere. Some may have been done by the node that is gone, if that does no harm.
     Again {
         without: Option<NodeId>,
+        why: String,
+    },
+    /// The same, at once: this node knows better now where.
+    Newer {
         why: String,
     },
 }
@@ -60,8 +64,9 @@ impl DataTier {
                 Err(error) => return run.answer_waiting(&error.reply()),
             };
             let waiting = run.waiting();
+            let view = self.find_holders(view, waiting.iter().map(|at| run.ops()[*at].0)).await;
             let (mut here, mut elsewhere) = self.split(&view, &bucket, run.ops(), &waiting, &failed);
-            if view.catalog.layout.is_empty() {
+            if view.holders.is_empty() {
                 trouble = Error::Unreachable("the ring is not formed yet".to_owned());
             }
             if here.is_empty() && elsewhere.is_empty() {
@@ -95,33 +100,37 @@ impl DataTier {
         run.answer_waiting(&trouble.reply());
     }
 
-    /// Runs ops as the acting primary: whoever asks has found that this is the node.
+    /// Runs ops as the acting primary: whoever asks has found that this is the node. `Err`: another one has been since that epoch,
+    /// nothing was done.
     pub(crate) async fn run_here(
         self: &Arc<Self>,
         view: &Arc<View>,
         bucket: &Arc<Bucket>,
         ops: &Ops,
         picked: Picked,
-    ) -> Vec<Reply> {
+    ) -> Result<Vec<Reply>, u64> {
+        let (began, count) = (clock::now(), picked.len() as u64);
+        self.handover.taken(ops, &picked).await;
+        let _running = self.handover.begin(view, ops, &picked)?;
         self.catch_up(view, bucket, picked.iter().map(|at| &ops[*at])).await;
         let (mut replies, written, writers) = if bucket.store().blocks() {
             let (tier, bucket, ops) = (self.clone(), bucket.clone(), ops.clone());
             let ran = tokio::task::spawn_blocking(move || tier.execute(&bucket, &ops, &picked)).await;
             match ran {
                 Ok(ran) => ran,
-                Err(panic) => return vec![Error::Internal(panic.to_string()).reply()],
+                Err(panic) => return Ok(vec![Error::Internal(panic.to_string()).reply()]),
             }
         } else {
             self.execute(bucket, ops, &picked)
         };
-        if written.is_empty() {
-            return replies;
+        if !written.is_empty() {
+            let (synced, ()) = join(bucket.store().synced(), self.replicate(bucket, written)).await;
+            if let Err(error) = synced {
+                writers.into_iter().for_each(|at| replies[at] = Error::from(error.clone()).reply());
+            }
         }
-        let (synced, ()) = join(bucket.store().synced(), self.replicate(view, bucket, written)).await;
-        if let Err(error) = synced {
-            writers.into_iter().for_each(|at| replies[at] = Error::from(error.clone()).reply());
-        }
-        replies
+        self.moving.note_executed(began, count);
+        Ok(replies)
     }
 
     /// Replies, what was written, and which replies belong to writes. Stops when the replies fill a message.
@@ -183,18 +192,27 @@ impl DataTier {
         ops: &Ops,
         mut picked: Picked,
         room: &Room,
-    ) -> Vec<(usize, Reply)> {
+    ) -> (Vec<(usize, Reply)>, Sent) {
         let mut answers = Vec::with_capacity(picked.len());
         while !picked.is_empty() {
             let Some(reserved) = room.reserve(picked.iter().map(|at| &ops[*at].1)) else { break };
-            let done = self.run_here(view, bucket, ops, picked.clone()).await;
+            let done = match self.run_here(view, bucket, ops, picked.clone()).await {
+                Ok(done) => done,
+                Err(epoch) => return (answers, self.after_stale(self.own, epoch).await),
+            };
             room.settle(reserved, &done);
             if done.is_empty() {
                 break;
             }
             answers.extend(picked.drain(..done.len()).zip(done));
         }
-        answers
+        (answers, Sent::Done)
+    }
+
+    /// Somebody knows more of the ring than this node: it goes on when it does, too.
+    async fn after_stale(&self, node: NodeId, epoch: u64) -> Sent {
+        let why = format!("{node:?} knows epoch {epoch} of the ring, this node does not");
+        if self.knows_epoch(epoch).await { Sent::Newer { why } } else { Sent::Again { without: None, why } }
     }
 
     /// Whether to try again after a pause, and the trouble there was.
@@ -211,16 +229,19 @@ impl DataTier {
     ) -> (bool, Option<Error>) {
         let ops = run.ops().clone();
         let remote =
-            join_all(elsewhere.into_iter().map(|(node, picked)| self.run_at(bucket, &ops, node, picked, room)));
+            join_all(elsewhere.into_iter().map(|(node, picked)| self.run_at(view, bucket, &ops, node, picked, room)));
         let (local, remote) = join(self.run_picked_here(view, bucket, &ops, here, room), remote).await;
         let (mut pause, mut trouble) = (false, None);
-        local.into_iter().for_each(|(at, reply)| run.answer(at, reply));
-        for (answers, sent) in remote {
+        for (answers, sent) in remote.into_iter().chain([local]) {
             answers.into_iter().for_each(|(at, reply)| run.answer(at, reply));
-            if let Sent::Again { without, why } = sent {
-                pause |= without.is_none();
-                failed.extend(without);
-                trouble = Some(Error::Unreachable(why));
+            match sent {
+                Sent::Done => {}
+                Sent::Newer { why } => trouble = Some(Error::Unreachable(why)),
+                Sent::Again { without, why } => {
+                    pause |= without.is_none();
+                    failed.extend(without);
+                    trouble = Some(Error::Unreachable(why));
+                }
             }
         }
         (pause, trouble)
@@ -229,6 +250,7 @@ impl DataTier {
     /// Has `node` run ops, in as many messages as they need and there is room for.
     async fn run_at(
         &self,
+        view: &View,
         bucket: &Bucket,
         ops: &Ops,
         node: NodeId,
@@ -239,7 +261,8 @@ impl DataTier {
         while !picked.is_empty() {
             let part = part_len(picked.iter().map(|at| ops[*at].1.len()));
             let Some(reserved) = room.reserve(picked[..part].iter().map(|at| &ops[*at].1)) else { break };
-            match self.call_execute(bucket, ops, node, &picked[..part]).await {
+            match self.call_execute(view, bucket, ops, node, &picked[..part]).await {
+                Ok(DataReply::Stale { epoch }) => return (answers, self.after_stale(node, epoch).await),
                 Ok(DataReply::Executed(replies)) if !replies.is_empty() => {
                     room.settle(reserved, &replies);
                     let len = replies.len().min(part);
@@ -247,6 +270,7 @@ impl DataTier {
                     answers.extend(picked.drain(..len).zip(replies));
                 }
                 Ok(_) => {
+                    self.forget_holders(picked[..part].iter().map(|at| ops[*at].0));
                     let why = format!("{node:?} and this node differ about who holds the key");
                     return (answers, Sent::Again { without: None, why });
                 }
@@ -258,14 +282,19 @@ impl DataTier {
 
     async fn call_execute(
         &self,
+        view: &View,
         bucket: &Bucket,
         ops: &Ops,
         node: NodeId,
         picked: &[usize],
     ) -> Result<DataReply, PeerError> {
-        let request = DataRequest::Execute {
-            bucket: Cow::Borrowed(&bucket.name),
-            ops: picked.iter().map(|at| Cow::Borrowed(&ops[*at].1)).collect(),
+        let known = view.known(picked.iter().map(|at| ops[*at].0));
+        let of = self.passed_over(node, picked.iter().map(|at| ops[*at].0));
+        let (bucket, ops) =
+            (Cow::Borrowed(&*bucket.name), picked.iter().map(|at| Cow::Borrowed(&ops[*at].1)).collect());
+        let request = match of.is_empty() {
+            true => DataRequest::Execute { bucket, ops, known },
+            false => DataRequest::StandIn { of, bucket, ops },
         };
         self.call_data(node, Priority::Client, &request, FORWARD_DEADLINE).await
     }

@@ -27,6 +27,9 @@ pub(crate) const SCAN_COUNT_MAX: usize = 10_000;
 const KEYS_MAX: usize = 1_000_000;
 /// Partitions asked at once.
 const PARTITIONS_AT_ONCE: usize = 64;
+/// How often a walk over a peer-to-peer ring begins again because an arc has changed hands.
+const RETRIES_MAX: usize = 4;
+const RETRY_PAUSE: Duration = Duration::from_millis(50);
 const FLUSH_COUNT: usize = 1000;
 
 /// Where a walk is.
@@ -48,6 +51,15 @@ impl Cursor {
     }
 }
 
+/// Whose keys.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Scope {
+    /// All of the bucket's.
+    Bucket,
+    /// Those that this node is the acting primary of.
+    Own,
+}
+
 impl DataTier {
     /// Some keys and the next cursor, 0 at the end. At least one key unless it is the end.
     pub(crate) async fn scan(
@@ -55,12 +67,31 @@ impl DataTier {
         bucket_name: &str,
         cursor: u64,
         count: usize,
+        scope: Scope,
     ) -> Result<(Vec<Bytes>, u64), Error> {
         self.hear_of_others().await;
+        for _ in 0..RETRIES_MAX {
+            match self.scan_once(bucket_name, cursor, count, scope).await {
+                Err(Error::Unreachable(_)) if self.placement.peer_ring().is_some() => {}
+                done => return done,
+            }
+            tokio::time::sleep(RETRY_PAUSE).await;
+        }
+        self.scan_once(bucket_name, cursor, count, scope).await
+    }
+
+    async fn scan_once(
+        self: &Arc<Self>,
+        bucket_name: &str,
+        cursor: u64,
+        count: usize,
+        scope: Scope,
+    ) -> Result<(Vec<Bytes>, u64), Error> {
         let (view, bucket) = self.bucket(bucket_name).await?;
+        let view = self.find_holders(view, Partition::all()).await;
         let Some(start) = Cursor::from_number(cursor) else { return Ok((Vec::new(), 0)) };
         let count = count.clamp(1, SCAN_COUNT_MAX);
-        let counts = self.counts(&view, &bucket).await?;
+        let counts = self.counts(&view, &bucket, scope).await?;
         let full: Vec<u16> =
             (start.partition..PARTITION_COUNT as u16).filter(|p| counts[usize::from(*p)] > 0).collect();
         let mut keys = Vec::new();
@@ -88,11 +119,12 @@ impl DataTier {
     pub(crate) async fn all_keys(
         self: &Arc<Self>,
         bucket: &str,
+        scope: Scope,
         wanted: impl Fn(&[u8]) -> bool,
     ) -> Result<Vec<Bytes>, Error> {
         let (mut keys, mut cursor) = (Vec::new(), 0);
         loop {
-            let (page, next) = self.scan(bucket, cursor, SCAN_COUNT_MAX).await?;
+            let (page, next) = self.scan(bucket, cursor, SCAN_COUNT_MAX, scope).await?;
             keys.extend(page.into_iter().filter(|key| wanted(key)));
             if keys.len() > KEYS_MAX {
                 return Err(Error::Internal(format!("more than {KEYS_MAX} keys: use SCAN")));
@@ -104,16 +136,17 @@ impl DataTier {
         }
     }
 
-    pub(crate) async fn key_count(self: &Arc<Self>, bucket_name: &str) -> Result<u64, Error> {
+    pub(crate) async fn key_count(self: &Arc<Self>, bucket_name: &str, scope: Scope) -> Result<u64, Error> {
         let (view, bucket) = self.bucket(bucket_name).await?;
-        Ok(self.counts(&view, &bucket).await?.into_iter().map(u64::from).sum())
+        let view = self.find_holders(view, Partition::all()).await;
+        Ok(self.counts(&view, &bucket, scope).await?.into_iter().map(u64::from).sum())
     }
 
     /// Deletes every key, by deleting each: replicas that are away hear of it later.
     pub(crate) async fn flush(self: &Arc<Self>, bucket: &str) -> Result<(), Error> {
         let mut cursor = 0;
         loop {
-            let (keys, next) = self.scan(bucket, cursor, FLUSH_COUNT).await?;
+            let (keys, next) = self.scan(bucket, cursor, FLUSH_COUNT, Scope::Bucket).await?;
             let ops = keys.into_iter().map(|key| Op::new(key, Action::Del)).collect();
             if let Some(error) = self.run_ops(bucket, ops).await.into_iter().find(|reply| reply.is_error()) {
                 return Err(Error::Unknown(format!("{error:?}")));
@@ -125,10 +158,13 @@ impl DataTier {
         }
     }
 
-    /// Keys in each partition, as its acting primary counts.
-    async fn counts(self: &Arc<Self>, view: &View, bucket: &Arc<Bucket>) -> Result<Vec<u32>, Error> {
+    /// Keys in each partition, as its acting primary counts; none in those that were not asked for.
+    async fn counts(self: &Arc<Self>, view: &View, bucket: &Arc<Bucket>, scope: Scope) -> Result<Vec<u32>, Error> {
         let mut by_node: BTreeMap<NodeId, Vec<u16>> = BTreeMap::new();
         for partition in Partition::all() {
+            if scope == Scope::Own && view.acting(partition, bucket.replicas()) != Some(self.own) {
+                continue;
+            }
             let node = self.acting_or_error(view, bucket, partition)?;
             by_node.entry(node).or_default().push(partition.0);
         }
@@ -157,6 +193,7 @@ impl DataTier {
         let request = DataRequest::Counts { bucket: Cow::Borrowed(&bucket.name), partitions: partitions.to_vec() };
         match self.call_data(node, Priority::Client, &request, DEADLINE).await {
             Ok(DataReply::Counts(counts)) => Ok(counts),
+            Ok(DataReply::Misdirected) => Err(self.misdirected(node, partitions)),
             Ok(_) => Err(Error::Internal(format!("{node:?} answered something else than counts"))),
             Err(error) => {
                 self.note_failure(node);
@@ -186,12 +223,18 @@ impl DataTier {
             DataRequest::Keys { bucket: Cow::Borrowed(&bucket.name), partition: number, from, count: count as u32 };
         match self.call_data(node, Priority::Client, &request, DEADLINE).await {
             Ok(DataReply::Keys { keys, next }) => Ok((keys, next)),
+            Ok(DataReply::Misdirected) => Err(self.misdirected(node, &[number])),
             Ok(_) => Err(Error::Internal(format!("{node:?} answered something else than keys"))),
             Err(error) => {
                 self.note_failure(node);
                 Err(Error::Unreachable(error.to_string()))
             }
         }
+    }
+
+    fn misdirected(&self, node: NodeId, partitions: &[u16]) -> Error {
+        self.forget_holders(partitions.iter().map(|number| Partition(*number)));
+        Error::Unreachable(format!("{node:?} and this node differ about who holds the keys"))
     }
 
     fn acting_or_error(&self, view: &View, bucket: &Bucket, partition: Partition) -> Result<NodeId, Error> {

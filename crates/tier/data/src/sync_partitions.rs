@@ -14,11 +14,21 @@ use ringway_ring::{NodeId, Partition};
 use ringway_rt::clock::wall_ms;
 
 use crate::bucket::Bucket;
-use crate::message::{TransferReply, TransferRequest, decode, encode, root_of};
+use crate::message::{Purpose, TransferReply, TransferRequest, decode, encode, root_of};
 use crate::replicate::size_of;
 use crate::{DataTier, Error};
 
 const CALL_DEADLINE: Duration = Duration::from_secs(5);
+
+/// What a page brought.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Fetched {
+    pub(crate) bytes: u64,
+    /// Index into the partitions asked for and position at which to go on.
+    pub(crate) next: Option<(u32, u64)>,
+    /// Clients of the peer wait longer than they use to.
+    pub(crate) is_strained: bool,
+}
 
 impl DataTier {
     /// After this, what `peer` had of these partitions when it was asked is here too. `note_bytes` hears of progress.
@@ -40,6 +50,27 @@ impl DataTier {
         peer: NodeId,
         partitions: &[Partition],
     ) -> Result<Vec<Partition>, Error> {
+        let different = self.differing(bucket, peer, partitions).await?;
+        Ok(different.into_iter().filter(|(_, has_some)| *has_some).map(|(partition, _)| partition).collect())
+    }
+
+    /// The partitions of which `peer` has not the same as this node, and whether it has anything.
+    pub(crate) async fn differing(
+        &self,
+        bucket: &Bucket,
+        peer: NodeId,
+        partitions: &[Partition],
+    ) -> Result<Vec<(Partition, bool)>, Error> {
+        self.differing_for(Purpose::Repair, bucket, peer, partitions).await
+    }
+
+    pub(crate) async fn differing_for(
+        &self,
+        purpose: Purpose,
+        bucket: &Bucket,
+        peer: NodeId,
+        partitions: &[Partition],
+    ) -> Result<Vec<(Partition, bool)>, Error> {
         if partitions.is_empty() {
             return Ok(Vec::new());
         }
@@ -48,12 +79,15 @@ impl DataTier {
             bucket: Cow::Borrowed(&bucket.name),
             partitions: partitions.iter().map(|p| p.0).collect(),
             root: root_of(digests.iter().copied()),
+            purpose,
         };
-        let TransferReply::Digests(theirs) = self.call_transfer(peer, &request).await? else {
-            return Ok(Vec::new());
+        let theirs = match self.call_transfer(peer, &request).await? {
+            TransferReply::Digests(theirs) => theirs,
+            TransferReply::Same => return Ok(Vec::new()),
+            _ => return Err(Error::Internal(format!("{peer:?} answered something else than digests"))),
         };
         let pairs = partitions.iter().zip(digests.into_iter().zip(theirs));
-        Ok(pairs.filter(|(_, (own, their))| own != their && *their != 0).map(|(partition, _)| *partition).collect())
+        Ok(pairs.filter(|(_, (own, their))| own != their).map(|(p, (_, their))| (*p, their != 0)).collect())
     }
 
     pub(crate) async fn fetch_partitions(
@@ -66,24 +100,41 @@ impl DataTier {
         let numbers: Vec<u16> = partitions.iter().map(|p| p.0).collect();
         let (mut rest, mut from, mut total) = (&numbers[..], 0, 0);
         while !rest.is_empty() {
-            let request =
-                TransferRequest::Pages { bucket: Cow::Borrowed(&bucket.name), partitions: rest.to_vec(), from };
-            let TransferReply::Pages { cells, next } = self.call_transfer(peer, &request).await? else {
-                return Err(Error::Internal(format!("{peer:?} answered something else than pages")));
+            let page = self.fetch_page(Purpose::Repair, bucket, peer, rest, from).await?;
+            let Some(Fetched { bytes, next, .. }) = page else {
+                return Err(Error::Internal(format!("{peer:?} puts repair off")));
             };
-            let bytes: usize = cells.iter().map(|(key, cell)| size_of(key, cell)).sum();
-            total += bytes as u64;
-            self.merge(bucket, without_the_dead(cells)).await?;
-            note_bytes(bytes as u64);
+            total += bytes;
+            note_bytes(bytes);
             let Some((at, position)) = next else { break };
-            let made_progress = at > 0 || position > from;
-            if !made_progress {
-                return Err(Error::Internal(format!("{peer:?} sends the same page again")));
-            }
             (rest, from) = (rest.get(at as usize..).unwrap_or_default(), position);
         }
         metrics::counter!("ringway_data_repair_partitions_total").increment(partitions.len() as u64);
         Ok(total)
+    }
+
+    /// Fetches and merges some cells of these partitions, the first from a position on. `None`: the peer wants to be asked later.
+    pub(crate) async fn fetch_page(
+        self: &Arc<Self>,
+        purpose: Purpose,
+        bucket: &Arc<Bucket>,
+        peer: NodeId,
+        partitions: &[u16],
+        from: u64,
+    ) -> Result<Option<Fetched>, Error> {
+        let (bucket_name, asked) = (Cow::Borrowed(&*bucket.name), partitions.to_vec());
+        let request = TransferRequest::Pages { bucket: bucket_name, partitions: asked, from, purpose };
+        let (cells, next, is_strained) = match self.call_transfer(peer, &request).await? {
+            TransferReply::Pages { cells, next, is_strained } => (cells, next, is_strained),
+            TransferReply::Later => return Ok(None),
+            _ => return Err(Error::Internal(format!("{peer:?} answered something else than pages"))),
+        };
+        if next.is_some_and(|(at, position)| at == 0 && position <= from) {
+            return Err(Error::Internal(format!("{peer:?} sends the same page again")));
+        }
+        let bytes = cells.iter().map(|(key, cell)| size_of(key, cell) as u64).sum();
+        self.merge(bucket, without_the_dead(cells)).await?;
+        Ok(Some(Fetched { bytes, next, is_strained }))
     }
 
     async fn call_transfer(&self, peer: NodeId, request: &TransferRequest<'_>) -> Result<TransferReply, Error> {

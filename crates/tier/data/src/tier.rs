@@ -9,8 +9,8 @@ use arc_swap::ArcSwap;
 use ringway_catalog::Catalog;
 use ringway_engine::{Disk, DiskStore, MemoryStore, Store};
 use ringway_manifest::Storage;
-use ringway_ports::{ControlLog, Membership, Peers, Reach, Service};
-use ringway_ring::NodeId;
+use ringway_ports::{ControlLog, Membership, Peers, Placement, Reach, Service};
+use ringway_ring::{Holders, NodeId};
 use ringway_rt::{Tasks, clock};
 use tokio::sync::{Notify, watch};
 use tracing::warn;
@@ -18,14 +18,17 @@ use tracing::warn;
 use crate::bucket::{Bucket, Held};
 use crate::clock::Clock;
 use crate::dirty::Dirty;
+use crate::handover::Handover;
 use crate::peer_door::{DataDoor, TransferDoor};
 use crate::stats::Stats;
-use crate::transfer::Progress;
+use crate::moving::Moving;
 use crate::view::{Reached, View};
-use crate::{Config, Error, door, repair, sweep, transfer};
+use crate::{Config, Error, door, handover, repair, sweep, transfer};
 
 /// How long a node that has just started waits to hear of the others before it takes them for dead.
 const GOSSIP_WAIT: Duration = Duration::from_secs(3);
+/// How long a message waits for this node to hear what its sender knows of the ring.
+const EPOCH_WAIT: Duration = Duration::from_millis(700);
 const REFUSALS_PER_WARNING: u64 = 1000;
 
 /// The buckets of one node, and its part in keeping those of the cluster.
@@ -33,7 +36,7 @@ pub struct DataTier {
     pub(crate) me: Weak<DataTier>,
     pub(crate) config: Config,
     pub(crate) own: NodeId,
-    pub(crate) log: Arc<dyn ControlLog>,
+    pub(crate) placement: Arc<dyn Placement>,
     pub(crate) peers: Arc<dyn Peers>,
     pub(crate) membership: Arc<dyn Membership>,
     pub(crate) tasks: Tasks,
@@ -42,8 +45,10 @@ pub struct DataTier {
     pub(crate) stats: Stats,
     /// There is something to compare or to bring to somebody now.
     pub(crate) repair_wanted: Notify,
-    pub(crate) progress: Mutex<Option<Progress>>,
+    pub(crate) handover: Handover,
+    pub(crate) moving: Moving,
     catalog: watch::Receiver<Arc<Catalog>>,
+    holders: watch::Receiver<Arc<Holders>>,
     reach: watch::Receiver<Reached>,
     view: ArcSwap<View>,
     /// Cells by bucket name; held while a view is made.
@@ -53,6 +58,7 @@ pub struct DataTier {
     /// Every node of the catalog has been heard of since this one started, or that took too long.
     has_heard: AtomicBool,
     refusals: AtomicU64,
+    heard_epoch: AtomicU64,
     started: Instant,
 }
 
@@ -66,19 +72,20 @@ impl DataTier {
     /// Registers with `peers`; answers other nodes from then on. [`DataTier::start`] does the rest.
     pub fn new(
         config: Config,
-        log: Arc<dyn ControlLog>,
+        log: &dyn ControlLog,
+        placement: Arc<dyn Placement>,
         peers: Arc<dyn Peers>,
         membership: Arc<dyn Membership>,
         tasks: Tasks,
     ) -> Arc<Self> {
         let own = peers.own_id();
-        let (catalog, reach) = (log.watch(), membership.watch());
-        let empty = View::new(own, Arc::default(), Arc::default(), HashMap::new());
+        let (catalog, holders, reach) = (log.watch(), placement.watch(), membership.watch());
+        let empty = View::new(own, Arc::default(), Arc::default(), Arc::default(), HashMap::new());
         let tier = Arc::new_cyclic(|me| Self {
             me: me.clone(),
             config,
             own,
-            log,
+            placement,
             peers: peers.clone(),
             membership,
             tasks,
@@ -86,8 +93,10 @@ impl DataTier {
             dirty: Dirty::default(),
             stats: Stats::default(),
             repair_wanted: Notify::new(),
-            progress: Mutex::new(None),
+            handover: Handover::default(),
+            moving: Moving::default(),
             catalog,
+            holders,
             reach,
             view: ArcSwap::from_pointee(empty),
             held: Mutex::default(),
@@ -95,6 +104,7 @@ impl DataTier {
             opening: tokio::sync::Mutex::new(()),
             has_heard: AtomicBool::new(false),
             refusals: AtomicU64::new(0),
+            heard_epoch: AtomicU64::new(0),
             started: clock::now(),
         });
         peers.serve(Service::Data, Arc::new(DataDoor(Arc::downgrade(&tier))));
@@ -108,18 +118,14 @@ impl DataTier {
             let listener = tokio::net::TcpListener::from_std(listener.try_clone()?)?;
             self.tasks.spawn("redis door", door::run(self.clone(), listener));
         }
+        self.tasks.spawn("handover", handover::run(self.clone()));
         self.tasks.spawn("repair", repair::run(self.clone()));
         self.tasks.spawn("transfer", transfer::run(self.clone()));
         self.tasks.spawn("sweep", sweep::run(self.clone()));
         Ok(())
     }
 
-    /// How far this node is with fetching what the next layout gives it; `None` if there is nothing to fetch.
-    pub fn transfer_progress(&self) -> Option<Progress> {
-        *self.progress.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// The view of now: made anew if the catalog or the reachable nodes have changed since.
+    /// The view of now: made anew if the catalog, the ring or the reachable nodes have changed since.
     pub(crate) fn view(&self) -> Arc<View> {
         let view = self.view.load();
         if self.is_current(&view) {
@@ -131,6 +137,27 @@ impl DataTier {
 
     pub(crate) fn catalog_changes(&self) -> watch::Receiver<Arc<Catalog>> {
         self.catalog.clone()
+    }
+
+    pub(crate) fn ring_changes(&self) -> watch::Receiver<Arc<Holders>> {
+        self.holders.clone()
+    }
+
+    /// Waits until this node knows the ring's `epoch`, but not for long. Whether it does.
+    pub(crate) async fn knows_epoch(&self, epoch: u64) -> bool {
+        let mut holders = self.holders.clone();
+        let known = holders.wait_for(|holders| holders.epoch() >= epoch);
+        matches!(tokio::time::timeout(EPOCH_WAIT, known).await, Ok(Ok(_)))
+    }
+
+    /// Others know this epoch of the ring.
+    pub(crate) fn note_epoch(&self, epoch: u64) {
+        self.heard_epoch.fetch_max(epoch, Ordering::Relaxed);
+    }
+
+    /// Whether somebody has sent something that is meant for a newer epoch.
+    pub(crate) fn has_heard_of_newer(&self, view: &View) -> bool {
+        self.heard_epoch.load(Ordering::Relaxed) > view.holders.epoch()
     }
 
     pub(crate) fn reach_changes(&self) -> watch::Receiver<Reached> {
@@ -184,7 +211,9 @@ impl DataTier {
     }
 
     fn is_current(&self, view: &View) -> bool {
-        Arc::ptr_eq(&view.catalog, &self.catalog.borrow()) && Arc::ptr_eq(&view.reach, &self.reach.borrow())
+        Arc::ptr_eq(&view.holders, &self.holders.borrow())
+            && Arc::ptr_eq(&view.reach, &self.reach.borrow())
+            && Arc::ptr_eq(&view.catalog, &self.catalog.borrow())
     }
 
     fn renew_view(&self, anyway: bool) -> Arc<View> {
@@ -194,12 +223,17 @@ impl DataTier {
             return before;
         }
         let (catalog, reach) = (self.catalog.borrow().clone(), self.reach.borrow().clone());
+        let holders = self.holders.borrow().clone();
         let returned = returned(&before.reach, &reach);
         self.close_deleted(&catalog, &mut held);
         self.dirty.keep(|node| catalog.nodes.contains_key(&node));
         let buckets = open_buckets(&catalog, &mut held);
-        let view = Arc::new(View::new(self.own, catalog, reach, buckets));
-        view.buckets.values().for_each(|bucket| bucket.adapt(&view, &returned));
+        let view = Arc::new(View::new(self.own, catalog, holders, reach, buckets));
+        view.buckets.values().for_each(|bucket| bucket.adapt(&before, &view, &returned));
+        self.handover.note_view(&before, &view);
+        if before.is_given_up() {
+            view.buckets.values().for_each(|bucket| bucket.held.set_strays(true));
+        }
         self.view.store(view.clone());
         self.repair_wanted.notify_one();
         view

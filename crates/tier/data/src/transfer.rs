@@ -1,146 +1,277 @@
-//! Driver: when the ring changes, fetches what the next layout gives this node, then says so in the control log.
+//! Driver: when the ring gives this node partitions, fetches them from those who answer, and says of each batch that it is here.
 //!
-//! Meanwhile the old owners answer reads and every write goes to both, so nothing is missed; when all have said that they are
-//! whole, the control log makes the next layout the one that answers, and [`crate::sweep`] drops what is no longer held.
+//! # Why no acknowledged write is lost
+//! A partition's row changes in epochs: e (old row answers) → e+1 (the old row answers, writes go to the next row, too) → e+2 (the
+//! next row answers). Nodes hear of them at different times. Two rules, both "first do, then look":
+//!
+//! 1. Who executes a write puts it into its own store *first* and looks up whom to send it to *afterwards*
+//!    ([`crate::replicate`]).
+//! 2. A replica merges a write *first* and looks *afterwards* whether it knows of a newer row of that partition than the
+//!    sender; then it answers `Stale`, and the sender waits for its own catalog and sends the write to the newer row
+//!    ([`crate::peer_door`]).
+//!
+//! A newcomer copies from a source that knows e+1 (it waits until it does). Take a write that the copy does not have. Either the
+//! source executed it after it was copied from: then it looked after that, knew e+1, and sent it to the newcomer. Or another node
+//! executed it and the source merged it after the copy: then the source looked after that, and either the executor knew e+1 and
+//! has sent it to the newcomer, or it was told so and does before the client hears "done". A source that could not be reached by
+//! the executor has missed the write: it is owed a hint, as ever at this level, and the executor keeps the partition until it has
+//! brought it. So one source is enough, nobody waits for "long enough", and a newcomer that says it is ready is.
+//!
+//! # Why counters stay exact
+//! At any time one node executes a partition's commands, because the one that takes over asks the one before to yield first
+//! ([`crate::handover`]), and what that one executed has been acknowledged by the newcomer, which gets every write.
+//!
+//! Both are checked by a model, `tests/handover_model.rs` of `core/replication`, where leaving out any of these rules is found out.
+//! A third one it has found: a newcomer that starts again has lost writes that it has acknowledged, and a source may not have them
+//! yet; so a restart begins a new epoch ([`crate::managed_ring`]), in which whoever sent them is told to send them again.
+//!
+//! # Resuming
+//! What was fetched stays: a batch is compared by digests before it is fetched, so a node that starts again fetches what it lacks.
+//! Partitions whose report was accepted and that have switched are done for good.
 
 use std::collections::BTreeMap;
-use std::sync::{Arc, PoisonError};
-use std::time::Duration;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
 
-use ringway_catalog::Command;
-use ringway_ring::{NodeId, Partition};
-use serde::{Deserialize, Serialize};
+use futures_util::stream::{self, StreamExt};
+use ringway_catalog::NodeState;
+use ringway_ring::{NodeId, Partition, PartitionSet};
+use ringway_rt::clock;
 use tracing::{debug, info, warn};
 
-use crate::DataTier;
 use crate::bucket::Bucket;
+use crate::message::Purpose;
 use crate::view::View;
+use crate::{DataTier, Error};
 
-/// Between attempts when an owner is not reachable or the log has no leader.
-const PAUSE: Duration = Duration::from_millis(500);
-/// How much later than this node another one may hear of a new layout. Where it is more, repair finds what was missed.
-const CATALOG_LAG: Duration = Duration::from_millis(300);
+use crate::moving::{Progress, Transfer, TransferState};
 
-/// Of this node, over all buckets.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Progress {
-    pub partitions_done: usize,
-    pub partitions_total: usize,
-    pub bytes: u64,
-}
+/// Between attempts when a source is not reachable or the log has no leader.
+const PAUSE: Duration = Duration::from_millis(300);
+/// Before a source that gives to others is asked again.
+const LATER: Duration = Duration::from_millis(200);
+/// How long a source may give to others before this node looks at the ring again.
+const LATER_MAX: u32 = 50;
+/// Partitions that are compared at once and reported together.
+const BATCH: usize = 64;
+/// Sources at once.
+const SOURCES_MAX: usize = 2;
+/// Reports are commands in the control log: not more often than this from one source.
+const REPORT_EVERY: Duration = Duration::from_millis(400);
+
+/// What was said and accepted: partitions with the epoch of their row.
+type Reported = BTreeMap<Partition, u64>;
 
 pub(crate) async fn run(tier: Arc<DataTier>) {
-    let mut catalog = tier.catalog_changes();
+    let mut ring = tier.ring_changes();
+    let mut reported = Reported::new();
     loop {
-        let busy = tier.owes_sync();
-        if busy {
+        ring.borrow_and_update();
+        let view = tier.view();
+        tier.moving.claim(view.gained().collect());
+        reported.retain(|partition, since| view.holders.since(*partition) == *since);
+        let owed: Vec<Partition> = view.gained().filter(|p| !reported.contains_key(p)).collect();
+        let is_busy = !owed.is_empty();
+        if is_busy {
             tokio::select! {
                 biased;
                 () = tier.tasks.stopping() => return,
-                () = tier.fetch_gains() => {}
+                said = tier.sync(&view, owed) => reported.extend(said),
             }
         } else {
-            *tier.progress.lock().unwrap_or_else(PoisonError::into_inner) = None;
+            tier.moving.end();
         }
         tokio::select! {
             biased;
             () = tier.tasks.stopping() => return,
-            Ok(()) = catalog.changed() => {}
-            () = tokio::time::sleep(PAUSE), if busy => {}
+            Ok(()) = ring.changed() => {}
+            () = tokio::time::sleep(PAUSE), if is_busy => {}
         }
     }
 }
 
 impl DataTier {
-    fn owes_sync(&self) -> bool {
-        let catalog = self.log.catalog();
-        catalog.moving_from.is_some()
-            && catalog.layout.members().contains(&self.own)
-            && !catalog.synced.contains(&self.own)
+    /// How far this node is with fetching what the ring gives it; `None` if there is nothing to fetch.
+    pub fn transfer_progress(&self) -> Option<Progress> {
+        self.moving.progress()
     }
 
-    /// Fetches all gains of the present layout from whoever can be reached; says so if that was all.
-    async fn fetch_gains(self: &Arc<Self>) {
-        let epoch = self.log.catalog().layout.epoch;
-        if !self.fetch_all_gains(epoch).await {
-            return;
+    /// The same, for each node that it fetches from.
+    pub fn transfers(&self) -> Vec<Transfer> {
+        self.moving.transfers(self.own)
+    }
+
+    /// Fetches these partitions and reports them, batch by batch. What was reported and accepted.
+    async fn sync(self: &Arc<Self>, view: &Arc<View>, owed: Vec<Partition>) -> Vec<(Partition, u64)> {
+        let mut by_source: BTreeMap<Option<NodeId>, Vec<Partition>> = BTreeMap::new();
+        for partition in owed {
+            match self.source(view, partition, usize::MAX) {
+                Source::Node(node) => by_source.entry(Some(node)).or_default().push(partition),
+                Source::Nobody => by_source.entry(None).or_default().push(partition),
+                Source::NotNow => {}
+            }
         }
-        // Nodes that heard of the layout a little later than this one have written to the old owners only until then.
-        tokio::time::sleep(CATALOG_LAG).await;
-        if self.fetch_all_gains(epoch).await {
-            match self.log.propose(Command::Synced { node: self.own, epoch }).await {
-                Ok(_) => info!(epoch, "everything the layout gives this node is here"),
-                Err(error) => debug!(epoch, %error, "could not say that everything is here"),
+        for (source, partitions) in &by_source {
+            match source {
+                Some(source) => self.moving.note_owed(*source, partitions.len()),
+                None => warn!(partitions = partitions.len(), "no node is left that held these: they begin empty"),
+            }
+        }
+        let fetched = stream::iter(by_source).map(|(source, partitions)| self.sync_from(view, source, partitions));
+        fetched.buffer_unordered(SOURCES_MAX).flat_map(stream::iter).collect().await
+    }
+
+    async fn sync_from(
+        self: &Arc<Self>,
+        view: &Arc<View>,
+        source: Option<NodeId>,
+        partitions: Vec<Partition>,
+    ) -> Vec<(Partition, u64)> {
+        let (mut said, mut ready, mut last_report) = (Vec::new(), PartitionSet::default(), clock::now());
+        for batch in partitions.chunks(BATCH) {
+            // The ring may have other plans by now; what it still wants is gone on with.
+            let batch: Vec<Partition> = batch.iter().copied().filter(|p| self.is_same(view, *p)).collect();
+            if let Some(source) = source
+                && let Err(error) = self.sync_batch(view, source, &batch).await
+            {
+                debug!(peer = %source, %error, "transfer will be tried again");
+                self.moving.note_state(source, TransferState::Failing(error.to_string()));
+                break;
+            }
+            source.into_iter().for_each(|source| self.moving.note_done(source, batch.len()));
+            ready.extend(batch.iter().copied());
+            if last_report.elapsed() >= REPORT_EVERY {
+                said.extend(self.report(view, std::mem::take(&mut ready)).await);
+                last_report = clock::now();
+            }
+        }
+        said.extend(self.report(view, ready).await);
+        said
+    }
+
+    /// Says that these partitions are here as of the view's epoch, those whose row is still the same.
+    async fn report(self: &Arc<Self>, view: &View, ready: PartitionSet) -> Vec<(Partition, u64)> {
+        let epoch = view.holders.epoch();
+        let ready: PartitionSet = ready.iter().filter(|p| self.is_same(view, *p)).collect();
+        if ready.is_empty() {
+            return Vec::new();
+        }
+        match self.placement.note_synced(epoch, ready.clone()).await {
+            Ok(()) => {
+                info!(epoch, partitions = ready.len(), "partitions that the ring gives this node are here");
+                ready.iter().map(|partition| (partition, view.holders.since(partition))).collect()
+            }
+            Err(error) => {
+                warn!(epoch, partitions = ready.len(), error, "could not say that partitions are here, will compare again");
+                Vec::new()
             }
         }
     }
 
-    async fn fetch_all_gains(self: &Arc<Self>, epoch: u64) -> bool {
-        let names: Vec<String> = self.log.catalog().buckets.keys().cloned().collect();
-        let mut whole = true;
-        self.begin_progress(&names).await;
-        for name in names {
-            // Deleted meanwhile: nothing to fetch.
-            let Ok((view, bucket)) = self.bucket(&name).await else { continue };
-            whole &= view.catalog.layout.epoch == epoch && self.fetch_gains_of(&view, &bucket).await;
-        }
-        whole
+    /// Whether the partition's row is what it was in `view`.
+    fn is_same(&self, view: &View, partition: Partition) -> bool {
+        self.view().holders.since(partition) == view.holders.since(partition)
     }
 
-    async fn begin_progress(self: &Arc<Self>, names: &[String]) {
-        let mut total = 0;
-        for name in names {
-            if let Ok((view, bucket)) = self.bucket(name).await {
-                total += view.gains(bucket.replicas()).len();
-            }
-        }
-        let bytes = self.transfer_progress().map_or(0, |before| before.bytes);
-        let progress = Progress { partitions_done: 0, partitions_total: total, bytes };
-        *self.progress.lock().unwrap_or_else(PoisonError::into_inner) = Some(progress);
-    }
-
-    /// Whether each gained partition was fetched from at least one of its owners.
-    async fn fetch_gains_of(self: &Arc<Self>, view: &View, bucket: &Arc<Bucket>) -> bool {
-        let gains = view.gains(bucket.replicas());
-        let mut open: Vec<Partition> = gains.iter().copied().filter(|p| has_source(view, bucket, *p)).collect();
-        if open.len() < gains.len() {
-            let count = gains.len() - open.len();
-            warn!(bucket = %bucket.name, partitions = count, "no node is left that held these: they begin empty");
-        }
-        self.note_done(gains.len() - open.len());
-        let mut sources: BTreeMap<NodeId, Vec<Partition>> = BTreeMap::new();
-        for partition in &open {
-            for node in view.readers(*partition, bucket.replicas()).filter(|node| view.is_reachable(*node)) {
-                sources.entry(node).or_default().push(*partition);
-            }
-        }
-        for (source, partitions) in sources {
-            match self.take_over(bucket, source, &partitions, |bytes| self.note_bytes(bytes)).await {
-                Ok(_) => {
-                    let before = open.len();
-                    open.retain(|partition| !partitions.contains(partition));
-                    self.note_done(before - open.len());
+    /// Makes this node have of `batch` what those who answer have, in all buckets.
+    async fn sync_batch(self: &Arc<Self>, view: &View, source: NodeId, batch: &[Partition]) -> Result<(), Error> {
+        for name in view.catalog.buckets.keys() {
+            let bucket = match self.bucket(name).await {
+                Ok((_, bucket)) => bucket,
+                // Deleted meanwhile: nothing to fetch.
+                Err(Error::NoBucket(_)) => continue,
+                Err(error) => return Err(error),
+            };
+            let mut sources: BTreeMap<NodeId, Vec<Partition>> = BTreeMap::new();
+            // Also where this node answers already, further back, and may have missed something.
+            let lacks = |p: &Partition| view.own_writes(*p, bucket.replicas()) && !bucket.held.is_fresh(*p);
+            for partition in batch.iter().copied().filter(lacks) {
+                let is_new = view.own_gains(partition, bucket.replicas());
+                match self.source(view, partition, bucket.replicas()) {
+                    Source::Node(node) => sources.entry(node).or_default().push(partition),
+                    _ if !is_new => {}
+                    Source::Nobody => warn!(bucket = name, partition = partition.0, "nobody has it: it begins empty"),
+                    Source::NotNow => {
+                        let why = format!("whoever holds partition {} of bucket {name} does not answer", partition.0);
+                        return Err(Error::Unreachable(why));
+                    }
                 }
-                Err(error) => debug!(peer = %source, bucket = %bucket.name, %error, "transfer will be tried again"),
+            }
+            for (node, partitions) in sources {
+                self.move_here(view, &bucket, (node, source), &partitions).await?;
+                let kept = partitions.into_iter().filter(|partition| self.is_same(view, *partition));
+                kept.for_each(|partition| bucket.held.set_fresh(partition, true));
             }
         }
-        open.is_empty()
+        Ok(())
     }
 
-    fn note_done(&self, partitions: usize) {
-        if let Some(progress) = &mut *self.progress.lock().unwrap_or_else(PoisonError::into_inner) {
-            progress.partitions_done += partitions;
+    /// `told`: under which source the bytes are counted.
+    async fn move_here(
+        self: &Arc<Self>,
+        view: &View,
+        bucket: &Arc<Bucket>,
+        (source, told): (NodeId, NodeId),
+        partitions: &[Partition],
+    ) -> Result<(), Error> {
+        let purpose = Purpose::Move { epoch: view.holders.epoch() };
+        let different = self.differing_for(purpose, bucket, source, partitions).await?;
+        let wanted: Vec<u16> = different.into_iter().filter(|(_, has_some)| *has_some).map(|(p, _)| p.0).collect();
+        let (mut rest, mut from, mut put_off) = (&wanted[..], 0, 0);
+        while !rest.is_empty() {
+            if !partitions.iter().any(|partition| self.is_same(view, *partition)) {
+                return Err(Error::Unreachable("the ring has other plans by now".to_owned()));
+            }
+            self.moving.set_limit(self.view().catalog.ring_settings.transfer_rate);
+            let Some(page) = self.fetch_page(purpose, bucket, source, rest, from).await? else {
+                self.moving.note_state(told, TransferState::Waiting);
+                put_off += 1;
+                if put_off > LATER_MAX {
+                    return Err(Error::Unreachable(format!("{source:?} gives to others")));
+                }
+                tokio::time::sleep(LATER).await;
+                continue;
+            };
+            let wait = self.moving.note_fetched(told, page.bytes, page.is_strained);
+            // After the last page, too: the next batch is paid for by the same purse.
+            pause(wait).await;
+            let Some((at, position)) = page.next else { break };
+            (rest, from) = (rest.get(at as usize..).unwrap_or_default(), position);
         }
+        Ok(())
     }
 
-    fn note_bytes(&self, bytes: u64) {
-        if let Some(progress) = &mut *self.progress.lock().unwrap_or_else(PoisonError::into_inner) {
-            progress.bytes += bytes;
+    /// From whom to copy a partition of a bucket with so many replicas: who answers for it.
+    fn source(&self, view: &View, partition: Partition, replicas: usize) -> Source {
+        let mut readers = view.readers(partition, replicas).filter(|node| *node != self.own).peekable();
+        if readers.peek().is_none() {
+            return Source::Nobody;
+        }
+        let (mut comes_back, mut reachable) = (false, None);
+        for node in readers {
+            comes_back |= view.catalog.nodes.get(&node).is_some_and(|info| info.state != NodeState::Away);
+            reachable = reachable.or(view.is_reachable(node).then_some(node));
+        }
+        match reachable {
+            Some(node) => Source::Node(node),
+            // One that is given up brings what only it has when it is back.
+            None if comes_back => Source::NotNow,
+            None => Source::Nobody,
         }
     }
 }
 
-/// Whether any of the old owners is still part of the cluster. One that is down may come back: it is waited for.
-fn has_source(view: &View, bucket: &Bucket, partition: Partition) -> bool {
-    view.readers(partition, bucket.replicas()).any(|node| view.catalog.nodes.contains_key(&node))
+enum Source {
+    Node(NodeId),
+    /// Those that held it are not expected back.
+    Nobody,
+    /// Those that hold it do not answer now.
+    NotNow,
+}
+
+/// The rate is kept, not made up for: a short wait is joined with the next.
+async fn pause(wait: Duration) {
+    if wait > Duration::from_millis(1) {
+        tokio::time::sleep_until((Instant::now() + wait).into()).await;
+    }
 }

@@ -1,4 +1,5 @@
 use super::*;
+use crate::PARTITION_COUNT;
 
 fn member(number: u64) -> Member {
     let mut bytes = [0; 16];
@@ -92,4 +93,36 @@ fn the_same_members_give_the_same_table_and_nothing_moves() {
     let again = Layout::next(&before, &members(7), 3);
     assert_eq!(before.moves_to(&again), 0);
     assert_eq!(Layout::next(&Layout::default(), &members(7), 3), before);
+}
+
+#[test]
+fn a_ring_that_grew_node_by_node_loses_any_node_without_moving_more_than_it_held() {
+    for (replicas, count) in [(2, 5), (3, 10), (3, 20)] {
+        let grown = (1..=count).fold(Layout::default(), |layout, number| Layout::next(&layout, &members(number), replicas));
+        for gone in 0..count as usize {
+            let mut without = members(count);
+            let node = without.remove(gone).id;
+            let left = Layout::next(&grown, &without, replicas);
+            let held = grown.shares()[&node].held;
+            assert!(grown.moves_to(&left) <= held + 1, "node {gone} of {count}: {} for {held}", grown.moves_to(&left));
+        }
+    }
+}
+
+#[test]
+fn a_newcomer_becomes_primary_of_its_share_and_nobody_else_changes_place() {
+    let before = (1..=5).fold(Layout::default(), |layout, number| Layout::next(&layout, &members(number), 3));
+    let after = Layout::next(&before, &members(6), 3);
+    let changed = Partition::all().filter(|partition| before.primary(*partition) != after.primary(*partition)).count();
+    assert!((PARTITION_COUNT / 6..=PARTITION_COUNT / 6 + 40).contains(&changed), "{changed}");
+}
+
+#[test]
+fn whoever_held_a_partition_before_becomes_primary_of_it_when_its_primary_goes() {
+    let before = Layout::next(&Layout::default(), &members(8), 3);
+    let after = Layout::next(&before, &members(8)[1..], 3);
+    for partition in Partition::all() {
+        let primary = after.primary(partition).unwrap();
+        assert!(before.holds(primary, partition), "{partition:?}");
+    }
 }

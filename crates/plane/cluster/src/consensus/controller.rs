@@ -1,4 +1,5 @@
-//! Keeps the consensus group as the catalog wants it: [`next_step`] decides (core), [`run`] does it on the leader (driver).
+//! Keeps the consensus group as the catalog wants it, and the ring whole: [`next_step`] and [`next_ring_step`] decide (core),
+//! [`run`] does it on the leader (driver).
 //!
 //! One change at a time, each of which may be repeated without harm: a leader that dies in the middle leaves the rest to the next.
 
@@ -6,7 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
-use ringway_catalog::{Catalog, Command, Stamped};
+use ringway_catalog::{Catalog, Command, LAYOUT_REPLICAS, NodeState, Stamped};
 use ringway_ports::{Membership, Reach};
 use ringway_ring::NodeId;
 use ringway_rt::random;
@@ -31,6 +32,10 @@ enum Step {
     DropLearners(BTreeSet<NodeId>),
     /// It has given everything away.
     Remove(NodeId),
+    /// It has been down for so long that what it holds is copied elsewhere.
+    GiveUp(NodeId),
+    /// It was given up and is there again.
+    TakeBack(NodeId),
 }
 
 /// What is to be done next, if anything.
@@ -44,9 +49,15 @@ fn next_step(catalog: &Catalog, seats: &Seats, fitness: impl Fn(NodeId) -> Fitne
     let active = catalog.nodes.values().filter(|node| node.is_active());
     let candidates: Vec<Candidate> =
         active.map(|node| Candidate { id: node.id, zone: node.zone.clone(), fitness: fitness(node.id) }).collect();
-    let wanted = voters::choose(&candidates, &seats.voters);
     let fit =
         |id: &NodeId| seats.voters.contains(id) || (seats.caught_up.contains(id) && fitness(*id) == Fitness::Reachable);
+    let mut wanted = voters::choose(&candidates, &seats.voters);
+    let has_leaving = seats.voters.iter().any(|voter| candidates.iter().all(|candidate| candidate.id != *voter));
+    if has_leaving && !wanted.iter().all(fit) {
+        // A voter that goes does not wait for a dead node to take its seat: fewer vote for a while.
+        let present: Vec<Candidate> = candidates.iter().filter(|candidate| fit(&candidate.id)).cloned().collect();
+        wanted = voters::choose(&present, &seats.voters);
+    }
     if seats.joint || (wanted != seats.voters && !wanted.is_empty() && wanted.iter().all(fit)) {
         return Some(Step::SetVoters(wanted));
     }
@@ -54,10 +65,29 @@ fn next_step(catalog: &Catalog, seats: &Seats, fitness: impl Fn(NodeId) -> Fitne
     if !gone.is_empty() {
         return Some(Step::DropLearners(gone));
     }
-    let settled = catalog.moving_from.is_none();
-    let emptied = |id: &NodeId| !catalog.layout.members().contains(id) && !seats.voters.contains(id);
-    let leaving = catalog.nodes.values().filter(|node| !node.is_active()).map(|node| node.id);
-    leaving.into_iter().find(|id| settled && emptied(id)).map(Step::Remove)
+    if catalog.ring.is_chord() {
+        // Only the node itself knows when it has given everything away.
+        return None;
+    }
+    let leaving = catalog.nodes.values().filter(|node| node.state == NodeState::Leaving).map(|node| node.id);
+    leaving.into_iter().find(|id| !seats.voters.contains(id) && !catalog.is_holder(*id)).map(Step::Remove)
+}
+
+/// Whom the ring has to do without, or has again. `down_for`: how long a node has not been reachable; `None`: it is.
+fn next_ring_step(catalog: &Catalog, down_for: impl Fn(NodeId) -> Option<Duration>) -> Option<Step> {
+    if catalog.ring.is_chord() {
+        return None;
+    }
+    let in_state = |state| catalog.nodes.values().filter(move |node| node.state == state).map(|node| node.id);
+    if let Some(back) = in_state(NodeState::Away).find(|id| down_for(*id).is_none()) {
+        return Some(Step::TakeBack(back));
+    }
+    // With so few nodes each has a copy of everything: there is nobody to make another.
+    if in_state(NodeState::Active).count() <= LAYOUT_REPLICAS {
+        return None;
+    }
+    let patience = Duration::from_millis(catalog.ring_settings.replace_after_ms);
+    in_state(NodeState::Active).find(|id| down_for(*id).is_some_and(|down| down >= patience)).map(Step::GiveUp)
 }
 
 /// Until told to stop.
@@ -100,12 +130,14 @@ pub async fn run(
             None => Fitness::Away,
         };
         let catalog = group.view().catalog.borrow().clone();
-        let Some(step) = next_step(&catalog, &seats, fitness) else { continue };
-        info!(?step, "changing the consensus group");
+        let down_for = |id: NodeId| down_since.get(&id).map(Instant::elapsed);
+        let step = next_ring_step(&catalog, down_for).or_else(|| next_step(&catalog, &seats, fitness));
+        let Some(step) = step else { continue };
+        info!(?step, "changing the cluster");
         match tokio::time::timeout(STEP_WITHIN, take(&group, &clock, step)).await {
             Ok(Ok(())) => {}
-            Ok(Err(why)) => warn!(why, "the consensus group could not be changed, will try again"),
-            Err(_) => warn!("changing the consensus group takes long, will look again"),
+            Ok(Err(why)) => warn!(why, "the cluster could not be changed, will try again"),
+            Err(_) => warn!("changing the cluster takes long, will look again"),
         }
     }
 }
@@ -115,12 +147,16 @@ async fn take(group: &Group, clock: &WallClock, step: Step) -> Result<(), String
         Step::AddLearners(ids) => group.add_learners(&ids).await,
         Step::SetVoters(ids) => group.set_voters(&ids).await,
         Step::DropLearners(ids) => group.drop_learners(&ids).await,
-        Step::Remove(node) => {
-            let stamped = Stamped { now_ms: clock.now_ms(), command: Command::Remove { node } };
-            let written = group.write(Proposal { number: random::number(), stamped }).await;
-            written.map(|_| ()).map_err(|e| format!("{e:?}"))
-        }
+        Step::Remove(node) => write(group, clock, Command::Remove { node }).await,
+        Step::GiveUp(node) => write(group, clock, Command::GiveUp { node }).await,
+        Step::TakeBack(node) => write(group, clock, Command::TakeBack { node }).await,
     }
+}
+
+async fn write(group: &Group, clock: &WallClock, command: Command) -> Result<(), String> {
+    let stamped = Stamped { now_ms: clock.now_ms(), command };
+    let written = group.write(Proposal { number: random::number(), stamped }).await;
+    written.map(|_| ()).map_err(|e| format!("{e:?}"))
 }
 
 fn note_down(

@@ -4,8 +4,8 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use ringway_catalog::{Catalog, Command, NodeInfo, NodeState, Refusal};
-use ringway_ports::{ControlLog, ProposeError};
+use ringway_catalog::{Catalog, Command, NodeInfo, NodeState};
+use ringway_ports::ControlLog;
 use ringway_ring::NodeId;
 use rustls_pki_types::CertificateDer;
 use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt};
@@ -20,8 +20,6 @@ use crate::wall_clock::WallClock;
 const CLOCK_DIFFERENCE_MAX_MS: u64 = 2000;
 const REQUEST_DEADLINE: Duration = Duration::from_secs(5);
 const ANSWER_DEADLINE: Duration = Duration::from_secs(5);
-/// Shorter than the newcomer's patience for an answer.
-const TURN_DEADLINE: Duration = Duration::from_secs(10);
 
 pub struct Admission {
     pub identity: Arc<Identity>,
@@ -76,28 +74,9 @@ impl Admission {
                 state: NodeState::Active,
             };
             let join = Command::Join { token_id: request.token_id, token_secret: request.token_secret, node };
-            self.take_in(join).await?;
+            self.control_log.propose(join).await.map_err(|why| Response::Refused(why.to_string()))?;
         }
         Ok(self.welcome(id, &certificate))
-    }
-
-    /// One change of the ring at a time: while data moves, a newcomer waits its turn here, and asks again if that takes long.
-    async fn take_in(&self, join: Command) -> Result<(), Response> {
-        let mut catalog = self.control_log.watch();
-        let turn = async {
-            loop {
-                match self.control_log.propose(join.clone()).await {
-                    Ok(_) => return Ok(()),
-                    Err(ProposeError::Refused(Refusal::Moving { .. })) => {}
-                    Err(why) => return Err(Response::Refused(why.to_string())),
-                }
-                if catalog.wait_for(|catalog| catalog.moving_from.is_none()).await.is_err() {
-                    return Err(Response::Refused(ProposeError::Stopping.to_string()));
-                }
-            }
-        };
-        let moving = || Response::Later("the ring is moving data".to_owned());
-        tokio::time::timeout(TURN_DEADLINE, turn).await.unwrap_or_else(|_| Err(moving()))
     }
 
     fn welcome(&self, id: NodeId, certificate: &CertificateDer<'_>) -> Welcome {

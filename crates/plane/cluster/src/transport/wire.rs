@@ -136,8 +136,8 @@ impl<R: AsyncRead + Unpin> FrameReader<R> {
 /// The queue in which the answer to a message for `service` travels.
 pub fn priority_of(service: Service) -> Priority {
     match service {
-        Service::Membership | Service::Consensus | Service::Propose => Priority::Control,
-        Service::Data | Service::Control => Priority::Client,
+        Service::Membership | Service::Consensus | Service::Propose | Service::Ring => Priority::Control,
+        Service::Data | Service::Control | Service::Lookup => Priority::Client,
         Service::Transfer | Service::Blobs => Priority::Bulk,
     }
 }

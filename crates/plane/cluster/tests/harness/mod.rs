@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use ringway_catalog::{Addresses, BlobId, Catalog, Command, Outcome};
+use ringway_catalog::{Addresses, BlobId, Catalog, Command, Outcome, RingKind};
 use ringway_cluster::certificates::{self, ALPN_PEER, TlsSettings};
 use ringway_cluster::identity::Identity;
 use ringway_cluster::{Cluster, Config, Error, NodeWish, WallClock};
@@ -62,6 +62,13 @@ impl Node {
             .expect("founds")
     }
 
+    /// A cluster of one with a peer-to-peer ring.
+    pub fn found_chord(dir: &Dir, name: &str, vnodes: u8) -> Self {
+        let ring = RingKind::Chord { vnodes };
+        let found = |config, wish| async move { Cluster::found(config, NodeWish { ring, ..wish }).await };
+        Self::begin(dir, name, any_address(), 0, found).expect("founds")
+    }
+
     pub fn join(dir: &Dir, name: &str, token: &str, skew_ms: i64) -> Result<Self, Error> {
         Self::join_at(dir, name, any_address(), token, skew_ms)
     }
@@ -116,7 +123,7 @@ impl Node {
         let data_dir = dir.node(name);
         let clock = WallClock { offset_ms: skew_ms };
         let addresses = Addresses { peer: address, http: None, https: None, redis: None, admin: address };
-        let wish = NodeWish { name: name.into(), zone: String::new(), capacity: 1, addresses };
+        let wish = NodeWish { name: name.into(), zone: String::new(), capacity: 1, addresses, ring: RingKind::Managed };
         let config = Config { data_dir: data_dir.clone(), listener, clock };
         let cluster = runtime.block_on(async {
             let cluster = make(config, wish).await?;
@@ -204,9 +211,9 @@ pub fn settle<N: std::borrow::Borrow<Node>>(nodes: &[N]) {
     let first: &Node = nodes[0].borrow();
     let catalog = first.catalog();
     for member in catalog.layout.members() {
-        first.propose(Command::Synced { node: *member, epoch: catalog.layout.epoch }).expect("synced");
+        first.propose(Command::Synced { node: *member, epoch: first.catalog().epoch, partitions: None }).expect("synced");
     }
-    assert!(first.catalog().moving_from.is_none());
+    assert!(!first.catalog().is_moving());
 }
 
 /// Waits for a condition, with a deadline.

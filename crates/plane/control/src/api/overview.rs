@@ -4,18 +4,20 @@ use serde::{Deserialize, Serialize};
 
 use super::apps::AppView;
 use super::instances::InstanceEntry;
-use super::ring::RingView;
+use super::ring::{RingView, TransferView};
 use super::status::Status;
 
 /// How many seconds of [`RequestRates`] there are at most.
 pub const RATES_LEN_MAX: usize = 120;
 
-/// `GET /v1/overview?ring=EPOCH`
+/// `GET /v1/overview?ring=VERSION`
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Overview {
     pub status: Status,
-    /// None if `ring` is the epoch that answers now: the arcs are as they were.
+    /// None if `ring` is the version of now: the arcs are as they were.
     pub ring: Option<RingView>,
+    #[serde(default)]
+    pub transfers: Vec<TransferView>,
     pub apps: Vec<AppView>,
     pub instances: Vec<InstanceEntry>,
     /// Nodes whose instances and rates are missing.

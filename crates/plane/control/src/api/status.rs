@@ -4,6 +4,8 @@ use ringway_catalog::{Addresses, NodeState};
 use ringway_ring::NodeId;
 use serde::{Deserialize, Serialize};
 
+use super::ring::KeysHeld;
+
 /// `GET /v1/health`
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ServerHealth {
@@ -80,6 +82,9 @@ pub struct NodeView {
     pub started_ms: Option<u64>,
     pub memory_bytes: Option<u64>,
     pub requests_per_second: Option<u64>,
+    /// Of all buckets, copies included.
+    #[serde(default)]
+    pub held: Option<KeysHeld>,
 }
 
 /// In partitions, of [`RingSummary::partitions`].

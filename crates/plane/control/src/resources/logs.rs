@@ -142,7 +142,7 @@ fn entries(node: String, lines: Vec<LogLine>) -> impl Iterator<Item = LogEntry> 
     lines.into_iter().map(move |line| LogEntry { node: node.clone(), line })
 }
 
-fn streamed(received: mpsc::Receiver<Bytes>) -> Body {
+pub(crate) fn streamed(received: mpsc::Receiver<Bytes>) -> Body {
     let frames = futures_util::stream::unfold(received, |mut received| async move {
         let piece = received.recv().await?;
         Some((Ok::<_, BodyError>(Frame::data(piece)), received))

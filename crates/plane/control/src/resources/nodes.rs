@@ -29,7 +29,8 @@ pub(crate) async fn remove(control: Arc<Control>, call: Call) -> Reply {
     json(&Done { done: true })
 }
 
-fn node_named(catalog: &Catalog, wanted: &str) -> Result<NodeId, Error> {
+/// By its name, its id or the short form of that.
+pub(crate) fn node_named(catalog: &Catalog, wanted: &str) -> Result<NodeId, Error> {
     let mut found = catalog
         .nodes
         .values()

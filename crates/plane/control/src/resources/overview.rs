@@ -11,7 +11,7 @@ use crate::request::Call;
 use crate::resources::{apps, ring, status};
 
 pub(crate) async fn show(control: Arc<Control>, call: Call) -> Reply {
-    let known_epoch: Option<u64> = call.number("ring")?;
+    let known: Option<u64> = call.number("ring")?;
     let catalog = control.catalog();
     let answers = control.cluster.ask_all::<Report>(&catalog, |_| Ask::Report).await;
     let unreachable =
@@ -19,10 +19,11 @@ pub(crate) async fn show(control: Arc<Control>, call: Call) -> Reply {
     let instances = instances(&answers);
     let (rate_here, rate_all) = rates(&control, &answers);
     let reports = status::reports(answers);
-    let is_known = known_epoch == Some(catalog.read_layout().epoch);
+    let ring = ring::view(&control, &catalog, &reports);
     json(&Overview {
         status: status::view(&control, &catalog, &reports),
-        ring: (!is_known).then(|| ring::view(&control, &catalog, &reports)),
+        transfers: ring.transfers.clone(),
+        ring: (known != Some(ring.version)).then_some(ring),
         apps: apps::views(&catalog, control.own_id()),
         instances,
         unreachable,

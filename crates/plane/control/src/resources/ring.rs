@@ -1,20 +1,19 @@
-//! Driver: `GET /v1/ring` and `GET /v1/ring/lookup`.
+//! Driver: `GET /v1/ring`: who holds which part, how much that is, and what moves.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::time::Instant;
 
 use ringway_catalog::Catalog;
-use ringway_ring::{NodeId, partition_of, point_of, slot_of};
-use ringway_rt::clock;
+use ringway_ring::NodeId;
 
-use crate::Error;
-use crate::api::{Hop, KeysHeld, Lookup, NodeRef, Owner, RingView, ShareView};
+use crate::api::{KeysHeld, RingView, TransferView};
 use crate::arcs::arcs;
 use crate::control::Control;
-use crate::peer_messages::{Ask, Report};
+use crate::peer_messages::{Ask, Fetch, Report};
 use crate::reply::{Reply, json};
 use crate::request::Call;
-use crate::resources::status;
+use crate::resources::status::{self, Reports};
+use crate::ring_state;
 
 pub(crate) async fn show(control: Arc<Control>, _call: Call) -> Reply {
     let catalog = control.catalog();
@@ -23,63 +22,70 @@ pub(crate) async fn show(control: Arc<Control>, _call: Call) -> Reply {
 }
 
 /// The ring that answers now.
-pub(crate) fn view(control: &Control, catalog: &Catalog, reports: &status::Reports) -> RingView {
-    let layout = catalog.read_layout();
-    let shares = layout.shares();
+pub(crate) fn view(control: &Control, catalog: &Catalog, reports: &Reports) -> RingView {
+    let holders = ring_state::holders(catalog, reports);
+    let members = ring_state::members(&holders);
+    let shares = ring_state::shares(&holders);
+    let arcs = arcs(&holders, &members);
+    let places = ring_state::places(&members, reports);
+    let epoch = catalog.epoch;
     RingView {
-        summary: status::ring_summary(catalog, reports),
-        epoch: layout.epoch,
-        members: layout.members().iter().map(|id| control.node_ref(catalog, *id)).collect(),
-        arcs: arcs(layout),
-        shares: shares.values().map(|share| ShareView { primary: share.primary, held: share.held }).collect(),
-        held: layout.members().iter().map(|id| reports.get(id).map(held)).collect(),
+        summary: status::ring_summary(catalog, reports, &control.most_moving),
+        epoch,
+        version: ring_state::version(epoch, &members, &arcs, &places),
+        kind: catalog.ring,
+        shares: members.iter().map(|id| shares.get(id).copied().unwrap_or_default()).collect(),
+        held: members.iter().map(|id| reports.get(id).map(held)).collect(),
+        members: members.into_iter().map(|id| control.node_ref(catalog, id)).collect(),
+        arcs,
+        virtual_nodes: places,
+        transfers: transfers(control, catalog, reports),
     }
 }
 
-fn held(report: &Report) -> KeysHeld {
+pub(crate) fn held(report: &Report) -> KeysHeld {
     report
         .usage
         .iter()
         .fold(KeysHeld::default(), |sum, part| KeysHeld { keys: sum.keys + part.keys, bytes: sum.bytes + part.bytes })
 }
 
-pub(crate) async fn lookup(control: Arc<Control>, call: Call) -> Reply {
-    let (key, bucket) = (call.required("key")?, call.query("bucket")?);
-    let catalog = control.catalog();
-    let copies = copies(&catalog, bucket)?;
-    let (slot, partition) = (slot_of(key.as_bytes()), partition_of(key.as_bytes()));
-    let now: Vec<NodeId> = catalog.read_layout().owners(partition).take(copies).collect();
-    let next: Vec<NodeId> = catalog.layout.owners(partition).take(copies).collect();
-    let owners_next = if next == now { Vec::new() } else { next };
-    json(&Lookup {
-        slot: slot.0,
-        partition: partition.0,
-        point: format!("{:016x}", point_of(key.as_bytes()).0),
-        epoch: catalog.read_layout().epoch,
-        path: path(&control, &catalog, &now).await,
-        owners: now.into_iter().map(|id| owner(&control, &catalog, id)).collect(),
-        owners_next: owners_next.into_iter().map(|id| control.node_ref(&catalog, id)).collect(),
-        key,
-    })
+/// What is on its way, as those say who fetch it; of those who say nothing (yet), what is still to come to them.
+pub(crate) fn transfers(control: &Control, catalog: &Catalog, reports: &Reports) -> Vec<TransferView> {
+    let told = reports.iter().flat_map(|(to, report)| report.fetches.iter().map(|fetch| (*to, fetch.clone())));
+    let mut fetches: Vec<(NodeId, Fetch)> = told.collect();
+    let silent: Vec<(NodeId, Fetch)> =
+        to_come(catalog).into_iter().filter(|(to, _)| !fetches.iter().any(|(node, _)| node == to)).collect();
+    fetches.extend(silent);
+    let view = |(to, fetch): (NodeId, Fetch)| TransferView {
+        from: control.node_ref(catalog, fetch.from),
+        to: control.node_ref(catalog, to),
+        partitions_done: fetch.partitions_done,
+        partitions_total: fetch.partitions_total,
+        bytes_done: fetch.bytes_done,
+        bytes_total: fetch.bytes_total,
+        bytes_per_second: fetch.bytes_per_second,
+        eta_ms: fetch.eta_ms,
+        state: fetch.state,
+    };
+    let mut transfers: Vec<TransferView> = fetches.into_iter().map(view).collect();
+    transfers.sort_by(|a, b| (&a.to.name, &a.from.name).cmp(&(&b.to.name, &b.from.name)));
+    transfers
 }
 
-fn copies(catalog: &Catalog, bucket: Option<String>) -> Result<usize, Error> {
-    let Some(name) = bucket else { return Ok(usize::MAX) };
-    let found = catalog.buckets.get(&name).ok_or_else(|| Error::NotFound(format!("there is no bucket {name}")))?;
-    Ok(usize::from(found.spec.replicas))
-}
-
-fn owner(control: &Control, catalog: &Catalog, id: NodeId) -> Owner {
-    let NodeRef { id, name } = control.node_ref(catalog, id);
-    Owner { id, name, reach: control.cluster.reach(id), is_self: id == control.own_id() }
-}
-
-/// From here to the primary, measured: the node table makes every lookup one hop at most.
-async fn path(control: &Control, catalog: &Catalog, owners: &[NodeId]) -> Vec<Hop> {
-    let start = Hop { node: control.node_ref(catalog, control.own_id()), round_trip_us: None, failure: None };
-    let Some(primary) = owners.first().filter(|primary| **primary != control.own_id()) else { return vec![start] };
-    let asked: Instant = clock::now();
-    let answer = control.cluster.ask::<()>(*primary, Ask::Ping).await;
-    let round_trip_us = answer.is_ok().then(|| asked.elapsed().as_micros() as u64);
-    vec![start, Hop { node: control.node_ref(catalog, *primary), round_trip_us, failure: answer.err() }]
+/// By the agreed catalog, what nodes have not said yet that they have, and from whom they are to get it.
+fn to_come(catalog: &Catalog) -> Vec<(NodeId, Fetch)> {
+    let mut counts: BTreeMap<(NodeId, NodeId), u64> = BTreeMap::new();
+    for partition in catalog.moves.partitions() {
+        let readers = catalog.readers(partition);
+        let Some(from) = readers.first().copied() else { continue };
+        let missing = |node: &NodeId| !readers.contains(node) && !catalog.moves.has_synced(partition, *node);
+        for to in catalog.gainers(partition).into_iter().filter(missing) {
+            *counts.entry((to, from)).or_default() += 1;
+        }
+    }
+    let fetch = |((to, from), partitions_total)| {
+        (to, Fetch { from, partitions_total, state: "waiting".to_owned(), ..Fetch::default() })
+    };
+    counts.into_iter().map(fetch).collect()
 }

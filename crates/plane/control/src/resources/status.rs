@@ -1,10 +1,11 @@
 //! Driver: `GET /v1/status`: the catalog, what gossip says, and what each node says about itself, put together.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
-use ringway_catalog::{Catalog, NodeInfo};
-use ringway_ring::{Layout, NodeId, PARTITION_COUNT, Partition};
+use ringway_catalog::{Catalog, LAYOUT_REPLICAS, NodeInfo};
+use ringway_ring::{Holders, NodeId, PARTITION_COUNT};
 use ringway_rt::clock;
 
 use crate::api::{Moving, NodeView, RingSummary, ShareView, Status};
@@ -13,6 +14,8 @@ use crate::control::Control;
 use crate::peer_messages::{Ask, Report};
 use crate::reply::{Reply, json};
 use crate::request::Call;
+use crate::resources::ring::held;
+use crate::ring_state;
 
 /// What those nodes said that answered.
 pub(crate) type Reports = BTreeMap<NodeId, Report>;
@@ -29,7 +32,7 @@ pub(crate) fn reports(answers: Vec<Answer<Report>>) -> Reports {
 
 pub(crate) fn view(control: &Control, catalog: &Catalog, reports: &Reports) -> Status {
     let leader = control.deps.control_log.leader();
-    let shares = Shares::of(catalog);
+    let shares = Shares::of(&ring_state::holders(catalog, reports));
     let mut nodes: Vec<NodeView> = catalog
         .nodes
         .values()
@@ -49,43 +52,53 @@ pub(crate) fn view(control: &Control, catalog: &Catalog, reports: &Reports) -> S
         now_ms: clock::wall_ms(),
         leader: leader.map(|id| control.node_ref(catalog, id)),
         revision: catalog.revision,
-        ring: ring_summary(catalog, reports),
+        ring: ring_summary(catalog, reports, &control.most_moving),
         nodes,
     }
 }
 
-pub(crate) fn ring_summary(catalog: &Catalog, reports: &Reports) -> RingSummary {
+/// `most` remembers how much there was to move, as partitions that have changed hands are in no list any more.
+pub(crate) fn ring_summary(catalog: &Catalog, reports: &Reports, most: &AtomicU64) -> RingSummary {
     RingSummary {
-        epoch: catalog.layout.epoch,
+        epoch: catalog.epoch,
         partitions: PARTITION_COUNT,
-        replicas: catalog.layout.replicas(),
-        moving: catalog.moving_from.as_ref().map(|from| moving(catalog, from, reports)),
+        replicas: match catalog.ring.is_chord() {
+            true => LAYOUT_REPLICAS.min(catalog.nodes.len()),
+            false => catalog.layout.replicas(),
+        },
+        moving: if catalog.is_moving() { Some(moving(catalog, reports, most)) } else { settled(most) },
     }
 }
 
-fn moving(catalog: &Catalog, from: &Layout, reports: &Reports) -> Moving {
+fn settled(most: &AtomicU64) -> Option<Moving> {
+    most.store(0, Ordering::Relaxed);
+    None
+}
+
+fn moving(catalog: &Catalog, reports: &Reports, most: &AtomicU64) -> Moving {
+    let (mut left, mut waiting, mut from_epoch) = (0, BTreeSet::new(), catalog.epoch);
+    for partition in catalog.moves.partitions() {
+        let readers = catalog.readers(partition);
+        from_epoch = from_epoch.min(catalog.since(partition));
+        for node in catalog.gainers(partition) {
+            if !catalog.moves.has_synced(partition, node) {
+                waiting.insert(node);
+                left += u64::from(!readers.contains(&node));
+            }
+        }
+    }
+    // Those who fetch know how much it was when they began, maybe before anybody looked.
+    let told: u64 = reports.values().flat_map(|report| &report.fetches).map(|fetch| fetch.partitions_total).sum();
+    let total = most.fetch_max(left.max(told), Ordering::Relaxed).max(left).max(told);
     let name = |id: &NodeId| catalog.nodes.get(id).map_or_else(|| id.short(), |node| node.name.clone());
-    let (synced, waiting): (Vec<&NodeId>, Vec<&NodeId>) =
-        catalog.layout.members().iter().partition(|member| catalog.synced.contains(member));
-    let to_fetch = |node: NodeId| {
-        Partition::all().filter(|p| catalog.layout.holds(node, *p) && !from.holds(node, *p)).count() as u64
-    };
-    let fetched_of_waiting: u64 = waiting.iter().map(|node| fetched(to_fetch(**node), reports.get(node))).sum();
-    let fetched_of_synced: u64 = synced.iter().map(|node| to_fetch(**node)).sum();
     Moving {
-        from_epoch: from.epoch,
-        to_epoch: catalog.layout.epoch,
-        synced: synced.into_iter().map(name).collect(),
-        waiting_for: waiting.into_iter().map(name).collect(),
-        copies_done: fetched_of_waiting + fetched_of_synced,
-        copies_total: from.moves_to(&catalog.layout) as u64,
+        from_epoch: from_epoch.saturating_sub(1),
+        to_epoch: catalog.epoch,
+        synced: catalog.layout.members().iter().filter(|member| !waiting.contains(*member)).map(name).collect(),
+        waiting_for: waiting.iter().map(name).collect(),
+        copies_done: total - left,
+        copies_total: total,
     }
-}
-
-/// What a node that is not done has fetched of `to_fetch`, by what it says of itself.
-fn fetched(to_fetch: u64, report: Option<&Report>) -> u64 {
-    let Some((done, total)) = report.and_then(|report| report.transfer) else { return 0 };
-    (to_fetch * done.min(total)).checked_div(total).unwrap_or(0)
 }
 
 struct Shares {
@@ -94,12 +107,9 @@ struct Shares {
 }
 
 impl Shares {
-    fn of(catalog: &Catalog) -> Self {
-        let views = |layout: &Layout| {
-            let shares = layout.shares().into_iter();
-            shares.map(|(id, share)| (id, ShareView { primary: share.primary, held: share.held })).collect()
-        };
-        Self { now: views(catalog.read_layout()), next: catalog.moving_from.as_ref().map(|_| views(&catalog.layout)) }
+    fn of(holders: &Holders) -> Self {
+        let next = (holders.moving() > 0).then(|| ring_state::shares_next(holders));
+        Self { now: ring_state::shares(holders), next }
     }
 }
 
@@ -121,6 +131,7 @@ fn node_view(node: &NodeInfo, shares: &Shares, report: Option<&Report>) -> NodeV
         started_ms: report.map(|report| report.started_ms),
         memory_bytes: report.map(|report| report.memory_bytes),
         requests_per_second: report.and_then(|report| report.rates.counts.last().copied()),
+        held: report.map(held),
     }
 }
 

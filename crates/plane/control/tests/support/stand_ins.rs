@@ -11,12 +11,13 @@ use bytes::Bytes;
 use futures_util::future::{BoxFuture, FutureExt, ready};
 use ringway_catalog::{Addresses, BlobId, Catalog, Command, JoinToken, NodeInfo, NodeState, Outcome, Secret, Stamped};
 use ringway_control::api::IssuedToken;
-use ringway_control::{Config, Control, Deps};
+use ringway_control::{Config, Control, Deps, Fetch, PartitionLoad};
 use ringway_ports::{
-    BlobError, Blobs, ControlLog, InstanceView, Instances, Kv, KvError, KvPage, LogLine, Membership, PeerError,
-    PeerHandler, PeerStream, Peers, Priority, ProposeError, Reach, Service,
+    BlobError, Blobs, ControlLog, InstanceView, Instances, Kv, KvError, KvPage, LogLine, LookupError, LookupWish, Lookups,
+    Membership, PeerError, PeerHandler, PeerStream, Peers, Priority, ProposeError, Reach, Ring, RingError, Service, Stop,
+    VirtualNodeView, Walked,
 };
-use ringway_ring::NodeId;
+use ringway_ring::{Holders, NodeId, Partition, Point, Step, Via, VirtualNode, partition_of};
 use tokio::sync::{broadcast, watch};
 
 pub const TOKEN: &str = "admin-token-of-the-test";
@@ -46,6 +47,7 @@ pub struct Node {
     pub log_sender: broadcast::Sender<LogLine>,
     pub rate: Arc<Mutex<(u64, Vec<u64>)>>,
     pub transfer: Arc<Mutex<Option<(u64, u64)>>>,
+    pub fetches: Arc<Mutex<Vec<Fetch>>>,
     pub memory: Arc<Mutex<u64>>,
 }
 
@@ -100,7 +102,7 @@ impl World {
     pub fn add_node(&self, n: u8, name: &str) -> Node {
         let info = node_info(n, name);
         if n == 1 {
-            self.apply(Command::Found { cluster_id: "5f0c9e2d7a".to_owned(), node: info })
+            self.apply(Command::Found { cluster_id: "5f0c9e2d7a".to_owned(), node: info, ring: Default::default() })
                 .expect("the first node founds");
         } else {
             let expires_ms = ringway_rt::clock::wall_ms() + 60_000;
@@ -121,6 +123,7 @@ impl World {
             log_sender: broadcast::channel(1024).0,
             rate: Arc::default(),
             transfer: Arc::default(),
+            fetches: Arc::default(),
             memory: Arc::new(Mutex::new(48_000_000)),
         }
     }
@@ -129,11 +132,25 @@ impl World {
     pub fn settle(&self) {
         let (nodes, epoch) = {
             let catalog = self.catalog.lock().expect("no test panics while it holds this");
-            (catalog.layout.members().to_vec(), catalog.layout.epoch)
+            (catalog.layout.members().to_vec(), catalog.epoch)
         };
         for node in nodes {
-            self.apply(Command::Synced { node, epoch }).expect("being synced is always fine");
+            self.apply(Command::Synced { node, epoch, partitions: None }).expect("being synced is always fine");
         }
+    }
+
+    /// Every node that holds a partition has all its keys, and each is worth a hundred bytes more than it says.
+    fn loads_of(&self, node: NodeId) -> Vec<PartitionLoad> {
+        let catalog = self.catalog.lock().expect("no test panics while it holds this");
+        let mut loads: BTreeMap<u16, (u64, u64)> = BTreeMap::new();
+        for ((_, key), value) in self.values.lock().expect("not poisoned").iter() {
+            let partition = partition_of(key);
+            if catalog.read_layout().holds(node, partition) {
+                let load = loads.entry(partition.0).or_default();
+                *load = (load.0 + 1, load.1 + (key.len() + value.len()) as u64 + 100);
+            }
+        }
+        loads.into_iter().map(|(partition, (keys, bytes))| (partition, keys, bytes)).collect()
     }
 
     pub fn set_reach(&self, n: u8, reach: Reach) {
@@ -174,6 +191,16 @@ impl Node {
             }),
             leave: Box::new(move || ready(world.apply(Command::Leave { node: id }).map(drop)).boxed()),
             transfer_progress: Arc::new(move || *transfer.lock().expect("not poisoned")),
+            fetches: {
+                let fetches = self.fetches.clone();
+                Arc::new(move || fetches.lock().expect("not poisoned").clone())
+            },
+            partition_loads: {
+                let (world, id) = (self.world.clone(), self.id);
+                Arc::new(move || world.loads_of(id))
+            },
+            lookups: Arc::new(self.clone()),
+            ring: Arc::new(self.clone()),
         };
         let config = Config {
             token: Secret::new(TOKEN),
@@ -250,6 +277,54 @@ impl Peers for Node {
     fn own_id(&self) -> NodeId {
         self.id
     }
+}
+
+/// One hop to the primary, whatever the router.
+impl Lookups for Node {
+    fn walk(&self, wish: LookupWish) -> BoxFuture<'static, Result<Walked, LookupError>> {
+        let catalog = self.world.catalog.lock().expect("no test panics while it holds this");
+        let owner = catalog.read_layout().primary(partition_of(&wish.key)).expect("somebody has it");
+        let place = |node: NodeId| Partition::all().find(|partition| catalog.read_layout().primary(*partition) == Some(node));
+        let point = |partition: Partition| Point((u64::from(partition.0) << 52) | ((1 << 52) - 1));
+        let stop = |node: NodeId, is_local| {
+            let at = if is_local { place(node).map(point) } else { Some(point(partition_of(&wish.key))) };
+            Stop { node, at, is_local, knew: "a table".to_owned(), entries: 4096, ..Stop::default() }
+        };
+        let mut stops = vec![stop(wish.from, true)];
+        if owner != wish.from {
+            stops.push(Stop { round_trip: Duration::from_micros(150), ..stop(owner, false) });
+        }
+        let hops = stops.len() as u32 - 1;
+        let took = Duration::from_micros(180);
+        ready(Ok(Walked { via: wish.via, stops, owner: Some(owner), hops, steps: hops, took, failure: None })).boxed()
+    }
+}
+
+/// A managed ring's: nothing.
+impl Ring for Node {
+    fn watch(&self) -> watch::Receiver<Arc<Holders>> {
+        watch::channel(Arc::default()).1
+    }
+
+    fn find(&self, partition: Partition) -> BoxFuture<'static, Result<Vec<NodeId>, RingError>> {
+        ready(Err(RingError::NotFound(partition.0))).boxed()
+    }
+
+    fn forget(&self, _: Partition) {}
+
+    fn virtual_nodes(&self) -> Vec<VirtualNodeView> {
+        Vec::new()
+    }
+
+    fn step(&self, _: Via, _: Point) -> Step<VirtualNode> {
+        Step::Busy
+    }
+
+    fn depart(&self) -> BoxFuture<'static, ()> {
+        ready(()).boxed()
+    }
+
+    fn note_emptied(&self) {}
 }
 
 impl Instances for Node {

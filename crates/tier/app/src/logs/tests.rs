@@ -1,35 +1,7 @@
-use proptest::prelude::*;
-
 use super::*;
 
 fn source() -> Source {
     Source { app: "shop".into(), unit: "web".into(), instance: "shop/web#1".into() }
-}
-
-fn cut(pieces: &[&[u8]]) -> Vec<String> {
-    let mut cutter = LineCutter::default();
-    let mut lines = Vec::new();
-    for piece in pieces {
-        cutter.push(piece, |line| lines.push(line.to_owned()));
-    }
-    cutter.finish(|line| lines.push(line.to_owned()));
-    lines
-}
-
-#[test]
-fn lines_are_cut_at_line_ends_wherever_the_pieces_end() {
-    assert_eq!(cut(&[b"one\ntw", b"o\r\n\nthree"]), ["one", "two", "", "three"]);
-    assert_eq!(cut(&[b"\xff\n"]), ["\u{fffd}"]);
-    let long = vec![b'x'; LINE_BYTES_MAX + 5];
-    assert_eq!(cut(&[&long]).iter().map(String::len).collect::<Vec<_>>(), [LINE_BYTES_MAX, 5]);
-}
-
-proptest! {
-    #[test]
-    fn the_lines_do_not_depend_on_the_pieces(text in "[a-c\n]{0,60}", at in 0usize..60) {
-        let at = at.min(text.len());
-        prop_assert_eq!(cut(&[text.as_bytes()]), cut(&[&text.as_bytes()[..at], &text.as_bytes()[at..]]));
-    }
 }
 
 #[test]

@@ -7,8 +7,9 @@ use std::sync::Arc;
 use ringway_protocol::resp::{Reply, Request};
 
 use crate::DataTier;
-use crate::door::command::{self, Gather, Plan, Whole};
+use crate::door::command::{self, Gather, Plan, Spec, Whole};
 use crate::door::output::Output;
+use crate::door::redirect;
 use crate::door::session::{self, Session};
 use crate::glob;
 use crate::op::Op;
@@ -44,11 +45,18 @@ pub(super) async fn run(
     for request in requests {
         match session::plan(session, &request.args) {
             Plan::Reply(reply) => pending.answers.push(Answer::Ready(reply)),
-            Plan::Keyed(op) => {
-                pending.ops.push(op);
-                pending.answers.push(Answer::Of(1, Gather::Only));
-            }
+            Plan::Keyed(op) => match redirected(tier, session, &request, std::slice::from_ref(&op)) {
+                Some(reply) => pending.answers.push(Answer::Ready(reply)),
+                None => {
+                    pending.ops.push(op);
+                    pending.answers.push(Answer::Of(1, Gather::Only));
+                }
+            },
             Plan::Gathered(ops, gather) => {
+                if let Some(reply) = redirected(tier, session, &request, &ops) {
+                    pending.answers.push(Answer::Ready(reply));
+                    continue;
+                }
                 let is_large = ops.len() > SHARED_OPS_MAX;
                 if is_large {
                     settle(tier, session, &mut pending, output).await?;
@@ -77,13 +85,29 @@ pub(super) async fn run(
     settle(tier, session, &mut pending, output).await
 }
 
+/// What a node that forwards nothing says of keys that are not its own.
+fn redirected(tier: &DataTier, session: &Session, request: &Request, ops: &[Op]) -> Option<Reply> {
+    if !tier.config.redis_redirect {
+        return None;
+    }
+    let only_reads = Spec::named(&request.args[0]).is_some_and(Spec::only_reads);
+    redirect::instead_of_running(&tier.view(), session, ops, only_reads)
+}
+
 async fn settle(tier: &Arc<DataTier>, session: &Session, pending: &mut Pending, output: &mut Output) -> io::Result<()> {
     let Pending { ops, answers } = std::mem::take(pending);
     let mut run = OpRun::new(ops);
     for answer in answers {
         let reply = match (answer, session.bucket()) {
             (Answer::Ready(reply), _) => reply,
-            (Answer::Of(len, how), Some(bucket)) => gather(tier, bucket, &mut run, len, how, output).await?,
+            (Answer::Of(len, how), Some(bucket)) => {
+                let first = run.front();
+                let reply = gather(tier, bucket, &mut run, len, how, output).await?;
+                let keys = &run.ops()[first..first + len];
+                let instead =
+                    reply.is_error().then(|| redirect::instead_of_failing(&tier.view(), session, keys, &reply));
+                instead.flatten().unwrap_or(reply)
+            }
             (Answer::Of(..), None) => session::NOAUTH,
         };
         output.put(session.version(), reply).await?;
@@ -127,9 +151,10 @@ async fn gather(
 
 async fn run_whole(tier: &Arc<DataTier>, session: &Session, whole: Whole) -> Reply {
     let Some(bucket) = session.bucket() else { return session::NOAUTH };
+    let scope = session::scope(tier);
     let result = match whole {
         Whole::Scan { cursor, pattern, count, kind_matches } => {
-            tier.scan(bucket, cursor, count).await.map(|(keys, next)| {
+            tier.scan(bucket, cursor, count, scope).await.map(|(keys, next)| {
                 let wanted = |key: &&bytes::Bytes| {
                     kind_matches && pattern.as_ref().is_none_or(|pattern| glob::matches(pattern, key))
                 };
@@ -138,10 +163,10 @@ async fn run_whole(tier: &Arc<DataTier>, session: &Session, whole: Whole) -> Rep
             })
         }
         Whole::Keys(pattern) => {
-            let keys = tier.all_keys(bucket, |key| glob::matches(&pattern, key)).await;
+            let keys = tier.all_keys(bucket, scope, |key| glob::matches(&pattern, key)).await;
             keys.map(|keys| Reply::Array(keys.into_iter().map(Reply::Bulk).collect()))
         }
-        Whole::KeyCount => tier.key_count(bucket).await.map(|count| Reply::Int(count as i64)),
+        Whole::KeyCount => tier.key_count(bucket, scope).await.map(|count| Reply::Int(count as i64)),
         Whole::Flush => tier.flush(bucket).await.map(|()| Reply::OK),
     };
     result.unwrap_or_else(|error| error.reply())

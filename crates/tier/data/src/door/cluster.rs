@@ -1,61 +1,79 @@
-//! Core: the ring as cluster-aware Redis clients see it: slots, and at which address each is served.
+//! Driver: CLUSTER: the ring as cluster-aware Redis clients see it ([`slot_map`]), and what it cannot be told.
 //!
-//! Any node answers for any key, so nobody is ever sent elsewhere; a client that knows the slots saves a hop. Addresses are always
-//! explicit: ioredis and phpredis fail on an empty host.
+//! By default any node answers for any key, so nobody has to know the slots; a client that does saves a hop. Who is to be asked
+//! instead, where that is wanted, is [`crate::door::redirect`]'s. Addresses are always explicit: ioredis and phpredis fail on an
+//! empty host.
 
-use std::net::SocketAddr;
+mod slot_map;
+mod told;
 
-use ringway_catalog::NodeInfo;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use ringway_catalog::LAYOUT_REPLICAS;
 use ringway_protocol::resp::Reply;
 use ringway_protocol::resp::request::parse_int;
-use ringway_ring::{NodeId, Partition, SLOT_COUNT, slot_of};
+use ringway_ring::{NodeId, SLOT_COUNT, Slot, slot_of};
 
-use crate::DataTier;
+pub(super) use self::slot_map::{SlotMap, address_of};
+use crate::bucket::Bucket;
 use crate::door::command::{Args, NOT_AN_INTEGER};
-use crate::door::session::unknown_subcommand;
+use crate::door::session::{Session, unknown_subcommand};
+use crate::scan::SCAN_COUNT_MAX;
 use crate::view::View;
+use crate::{DataTier, Error, peer_door};
 
-/// A run of slots with the same node: first, last, who.
-type Range = (u16, u16, NodeId);
+const INVALID_SLOT: Reply = Reply::error("ERR Invalid or out of range slot");
+/// Cells looked at between two pauses for others.
+const PAGE_CELLS: u32 = 1024;
+const AGREED: Reply = Reply::error(
+    "ERR the nodes agree on the ring by themselves: use `ringway join`, `ringway leave` and `ringway ring`",
+);
 
-pub(super) fn run(tier: &DataTier, bucket: Option<&str>, local: SocketAddr, args: Args<'_>) -> Reply {
-    let view = tier.view();
-    let replicas = bucket.and_then(|name| view.buckets.get(name)).map_or(1, |bucket| bucket.replicas());
+pub(super) async fn run(tier: &Arc<DataTier>, session: &Session, args: Args<'_>) -> Reply {
+    let (view, bucket) = (tier.view(), session.bucket());
+    let map = || SlotMap::new(&view, replicas_of(&view, bucket), session.local());
     match (args[1].to_ascii_uppercase().as_slice(), &args[2..]) {
-        (b"SLOTS", []) => slots(&view, replicas, local),
-        (b"SHARDS", []) => shards(&view, replicas, local),
-        (b"NODES", []) => Reply::Verbatim(nodes(&view, replicas, local)),
-        (b"INFO", []) => Reply::Verbatim(cluster_info(&view, replicas)),
-        (b"MYID", []) => Reply::text(id(tier.own)),
+        (b"SLOTS", []) => map().slots(tells_replicas(tier, session)),
+        (b"SHARDS", []) => map().shards(),
+        (b"NODES", []) => Reply::Verbatim(map().nodes()),
+        (b"REPLICAS" | b"SLAVES", [node]) => map().replicas(node),
+        (b"INFO", []) => Reply::Verbatim(map().info()),
+        (b"LINKS", []) => Reply::Array(Vec::new()),
+        (b"MYID" | b"MYSHARDID", []) => Reply::text(id(tier.own)),
         (b"KEYSLOT", [key]) => Reply::Int(i64::from(slot_of(key).0)),
-        (b"COUNTKEYSINSLOT", [slot]) if parse_int(slot).is_none() => NOT_AN_INTEGER,
-        (b"COUNTKEYSINSLOT", [_]) => Reply::error("ERR keys are counted by bucket: use DBSIZE"),
+        (b"COUNTKEYSINSLOT", [slot]) => keys_in_slot(tier, bucket, slot, usize::MAX)
+            .await
+            .map_or_else(|error| error, |keys| Reply::Int(keys.len() as i64)),
+        (b"GETKEYSINSLOT", [slot, count]) => {
+            get_keys_in_slot(tier, bucket, slot, count).await.unwrap_or_else(|error| error)
+        }
+        (
+            b"ADDSLOTS" | b"ADDSLOTSRANGE" | b"BUMPEPOCH" | b"DELSLOTS" | b"DELSLOTSRANGE" | b"FAILOVER"
+            | b"FLUSHSLOTS" | b"FORGET" | b"MEET" | b"REPLICATE" | b"RESET" | b"SAVECONFIG" | b"SET-CONFIG-EPOCH"
+            | b"SETSLOT",
+            _,
+        ) => AGREED,
         _ => unknown_subcommand(args),
     }
 }
 
-fn ranges(view: &View, replicas: usize) -> Vec<Range> {
-    let mut ranges: Vec<Range> = Vec::new();
-    for partition in Partition::all() {
-        let Some(node) = view.acting(partition, replicas) else { continue };
-        let (first, last) = partition.slots();
-        match ranges.last_mut() {
-            Some((_, end, owner)) if *owner == node && *end + 1 == first.0 => *end = last.0,
-            _ => ranges.push((first.0, last.0, node)),
-        }
-    }
-    ranges
+/// redis-py takes a node that is told as a replica of anything for a replica and no more, and leaves it out when it asks "all
+/// primaries" for their keys. Where a node answers for the whole bucket that does no harm. Where it does not, only clients that
+/// want to read from replicas hear of them.
+fn tells_replicas(tier: &DataTier, session: &Session) -> bool {
+    !tier.config.redis_redirect || session.is_read_only()
 }
 
-/// Where clients reach a node. One that listens on all its addresses is reached at the one its peers use, or for this node the
-/// one this client has used.
-fn address(view: &View, node: &NodeInfo, local: SocketAddr) -> Option<SocketAddr> {
-    let mut address = node.addresses.redis?;
-    if address.ip().is_unspecified() {
-        let ip = if node.id == view.own { local.ip() } else { node.addresses.peer.ip() };
-        address.set_ip(ip);
-    }
-    Some(address)
+/// Whether a client that says this knows what to make of MOVED.
+pub(super) fn asks_for_slots(args: Args<'_>) -> bool {
+    matches!(args[1].to_ascii_uppercase().as_slice(), b"SLOTS" | b"SHARDS" | b"NODES")
+}
+
+/// How many copies the bucket has; of one that is not known, where its keys are first.
+pub(super) fn replicas_of(view: &View, bucket: Option<&str>) -> usize {
+    let entry = bucket.and_then(|name| view.catalog.buckets.get(name));
+    entry.map_or(1, |bucket| usize::from(bucket.spec.replicas).clamp(1, LAYOUT_REPLICAS))
 }
 
 /// Redis' node ids have 40 digits, ours 32.
@@ -63,67 +81,44 @@ fn id(node: NodeId) -> String {
     format!("{node}00000000")
 }
 
-fn slots(view: &View, replicas: usize, local: SocketAddr) -> Reply {
-    let entry = |(first, last, node): Range| {
-        let address = address(view, view.catalog.nodes.get(&node)?, local)?;
-        let place = vec![
-            Reply::text(address.ip().to_string()),
-            Reply::Int(i64::from(address.port())),
-            Reply::text(id(node)),
-            Reply::Array(Vec::new()),
-        ];
-        Some(Reply::Array(vec![Reply::Int(i64::from(first)), Reply::Int(i64::from(last)), Reply::Array(place)]))
-    };
-    Reply::Array(ranges(view, replicas).into_iter().filter_map(entry).collect())
+async fn get_keys_in_slot(
+    tier: &Arc<DataTier>,
+    bucket: Option<&str>,
+    slot: &[u8],
+    count: &[u8],
+) -> Result<Reply, Reply> {
+    let count = parse_int(count).ok_or(NOT_AN_INTEGER)?;
+    let count = usize::try_from(count).map_err(|_| Reply::error("ERR Invalid number of keys"))?;
+    let mut keys = keys_in_slot(tier, bucket, slot, count.min(SCAN_COUNT_MAX)).await?;
+    keys.truncate(count);
+    Ok(Reply::Array(keys.into_iter().map(Reply::Bulk).collect()))
 }
 
-fn shards(view: &View, replicas: usize, local: SocketAddr) -> Reply {
-    let ranges = ranges(view, replicas);
-    let text = |text: &str| Reply::text(text);
-    let shard = |node: &NodeInfo| {
-        let address = address(view, node, local)?;
-        let own = ranges.iter().filter(|(_, _, owner)| *owner == node.id);
-        let slots =
-            own.flat_map(|(first, last, _)| [Reply::Int(i64::from(*first)), Reply::Int(i64::from(*last))]).collect();
-        let health = if view.is_reachable(node.id) { "online" } else { "failed" };
-        let member = Reply::Map(vec![
-            (text("id"), Reply::text(id(node.id))),
-            (text("port"), Reply::Int(i64::from(address.port()))),
-            (text("ip"), Reply::text(address.ip().to_string())),
-            (text("endpoint"), Reply::text(address.ip().to_string())),
-            (text("role"), text("master")),
-            (text("replication-offset"), Reply::Int(0)),
-            (text("health"), text(health)),
-        ]);
-        Some(Reply::Map(vec![(text("slots"), Reply::Array(slots)), (text("nodes"), Reply::Array(vec![member]))]))
-    };
-    Reply::Array(view.catalog.nodes.values().filter_map(shard).collect())
+/// What this node itself holds, as in Redis: at least `enough` if there are as many.
+async fn keys_in_slot(
+    tier: &Arc<DataTier>,
+    bucket: Option<&str>,
+    slot: &[u8],
+    enough: usize,
+) -> Result<Vec<Bytes>, Reply> {
+    let number = parse_int(slot).ok_or(NOT_AN_INTEGER)?;
+    let slot =
+        u16::try_from(number).ok().filter(|slot| usize::from(*slot) < SLOT_COUNT).map(Slot).ok_or(INVALID_SLOT)?;
+    let (_, bucket) = tier.bucket(bucket.unwrap_or_default()).await.map_err(|error| error.reply())?;
+    let (mut keys, mut next) = (Vec::new(), Some(0));
+    while let (Some(from), true) = (next, keys.len() < enough) {
+        let (page, after) = page(&bucket, slot, from).await.map_err(|error| error.reply())?;
+        keys.extend(page.into_iter().filter(|key| slot_of(key) == slot));
+        next = after;
+    }
+    Ok(keys)
 }
 
-fn nodes(view: &View, replicas: usize, local: SocketAddr) -> String {
-    let ranges = ranges(view, replicas);
-    let line = |node: &NodeInfo| {
-        let address = address(view, node, local)?;
-        let myself = if node.id == view.own { "myself," } else { "" };
-        let state = if view.is_reachable(node.id) { "connected" } else { "disconnected" };
-        let own = ranges.iter().filter(|(_, _, owner)| *owner == node.id);
-        let slots: Vec<String> = own.map(|(first, last, _)| format!("{first}-{last}")).collect();
-        let (bus, epoch) = (node.addresses.peer.port(), view.catalog.layout.epoch);
-        let place = format!("{}:{}@{bus}", address.ip(), address.port());
-        Some(format!("{} {place} {myself}master - 0 0 {epoch} {state} {}\n", id(node.id), slots.join(" ")))
-    };
-    view.catalog.nodes.values().filter_map(line).collect()
-}
-
-fn cluster_info(view: &View, replicas: usize) -> String {
-    let served: usize = ranges(view, replicas).iter().map(|(first, last, _)| usize::from(last - first) + 1).sum();
-    let state = if served == SLOT_COUNT { "ok" } else { "fail" };
-    let nodes = view.catalog.nodes.len();
-    format!(
-        "cluster_enabled:1\r\ncluster_state:{state}\r\ncluster_slots_assigned:{SLOT_COUNT}\r\ncluster_slots_ok:{served}\r\n\
-         cluster_slots_pfail:0\r\ncluster_slots_fail:{}\r\ncluster_known_nodes:{nodes}\r\ncluster_size:{nodes}\r\n\
-         cluster_current_epoch:{}\r\n",
-        SLOT_COUNT - served,
-        view.catalog.layout.epoch
-    )
+async fn page(bucket: &Arc<Bucket>, slot: Slot, from: u64) -> Result<(Vec<Bytes>, Option<u64>), Error> {
+    let (reading, partition) = (bucket.clone(), slot.partition().0);
+    if !bucket.store().blocks() {
+        return peer_door::keys(&reading, partition, from, PAGE_CELLS);
+    }
+    let read = tokio::task::spawn_blocking(move || peer_door::keys(&reading, partition, from, PAGE_CELLS)).await;
+    read.map_err(|panic| Error::Internal(panic.to_string()))?
 }

@@ -55,6 +55,8 @@ pub(super) enum SessionKind {
     Hello,
     Info,
     Quit,
+    /// READONLY, or READWRITE.
+    ReadOnly(bool),
     Reset,
     Select,
     Time,
@@ -133,8 +135,8 @@ pub(super) static SPECS: &[Spec] = &[
     spec("psetex", 4, Access::Write, Keys::First, |args| keyed::set_for(args, 1)),
     spec("pttl", 2, Access::Read, Keys::First, |args| keyed(args, Action::Ttl(TtlUnit::Millis))),
     spec("quit", -1, Access::Neither, Keys::None, |_| Ok(Plan::Session(SessionKind::Quit))),
-    spec("readonly", 1, Access::Neither, Keys::None, |_| Ok(Plan::Reply(Reply::OK))),
-    spec("readwrite", 1, Access::Neither, Keys::None, |_| Ok(Plan::Reply(Reply::OK))),
+    spec("readonly", 1, Access::Neither, Keys::None, |_| Ok(Plan::Session(SessionKind::ReadOnly(true)))),
+    spec("readwrite", 1, Access::Neither, Keys::None, |_| Ok(Plan::Session(SessionKind::ReadOnly(false)))),
     spec("reset", 1, Access::Neither, Keys::None, |_| Ok(Plan::Session(SessionKind::Reset))),
     spec("scan", -2, Access::Read, Keys::None, scan),
     spec("select", 2, Access::Neither, Keys::None, |_| Ok(Plan::Session(SessionKind::Select))),
@@ -162,7 +164,12 @@ impl Spec {
         Some(&SPECS[at])
     }
 
-    /// As COMMAND tells it: name, words, flags, first key, last key, step.
+    /// Whether it leaves the keys as they are.
+    pub(super) fn only_reads(&self) -> bool {
+        matches!(self.access, Access::Read)
+    }
+
+    /// As COMMAND tells it: name, words, flags, first key, last key, step; no categories, tips, key specifications, subcommands.
     pub(super) fn told(&self) -> Reply {
         let flags = match self.access {
             Access::Read => vec![Reply::Simple("readonly".into())],
@@ -177,6 +184,8 @@ impl Spec {
         };
         let mut told = vec![Reply::text(self.name), Reply::Int(self.words.into()), Reply::Array(flags)];
         told.extend([first, last, step].map(Reply::Int));
+        // redis-py reads the seventh from version 3 clients' replies without asking whether it is there.
+        told.extend(std::iter::repeat_n(Reply::Array(Vec::new()), 4));
         Reply::Array(told)
     }
 }

@@ -6,11 +6,11 @@ use std::sync::atomic::Ordering;
 use ringway_protocol::resp::Reply;
 
 use crate::DataTier;
-use crate::door::session::REDIS_VERSION;
+use crate::door::session::{REDIS_VERSION, mode, scope};
 
 pub(super) async fn run(tier: &Arc<DataTier>, bucket: Option<&str>) -> Reply {
     let Some(name) = bucket else { return Reply::Verbatim(String::new()) };
-    let (keys, found) = (tier.key_count(name).await, tier.bucket(name).await);
+    let (keys, found) = (tier.key_count(name, scope(tier)).await, tier.bucket(name).await);
     let (keys, (view, bucket)) = match (keys, found) {
         (Ok(keys), Ok(found)) => (keys, found),
         (Err(error), _) | (_, Err(error)) => return error.reply(),
@@ -19,7 +19,7 @@ pub(super) async fn run(tier: &Arc<DataTier>, bucket: Option<&str>) -> Reply {
     let read = |number: &std::sync::atomic::AtomicU64| number.load(Ordering::Relaxed);
     let stats = &tier.stats;
     Reply::Verbatim(format!(
-        "# Server\r\nredis_version:{REDIS_VERSION}\r\nredis_mode:standalone\r\nringway_version:{}\r\narch_bits:64\r\nnode_id:{}\r\n\
+        "# Server\r\nredis_version:{REDIS_VERSION}\r\nredis_mode:{}\r\nringway_version:{}\r\narch_bits:64\r\nnode_id:{}\r\n\
          \r\n# Clients\r\nconnected_clients:{}\r\nmaxclients:{}\r\n\
          \r\n# Memory\r\nused_memory:{}\r\nmaxmemory:{}\r\n\
          \r\n# Persistence\r\nloading:0\r\n\
@@ -28,6 +28,7 @@ pub(super) async fn run(tier: &Arc<DataTier>, bucket: Option<&str>) -> Reply {
          \r\n# Cluster\r\ncluster_enabled:1\r\nlayout_epoch:{}\r\n\
          \r\n# Bucket\r\nbucket:{}\r\nconsistency:{}\r\nstorage:{}\r\nreplicas:{}\r\nlocal_keys:{}\r\nlocal_bytes:{}\r\n\
          \r\n# Keyspace\r\ndb0:keys={keys},expires=0,avg_ttl=0\r\n",
+        mode(tier),
         env!("CARGO_PKG_VERSION"),
         tier.own,
         read(&stats.connections),
@@ -37,7 +38,7 @@ pub(super) async fn run(tier: &Arc<DataTier>, bucket: Option<&str>) -> Reply {
         read(&stats.connections_total),
         read(&stats.commands),
         read(&stats.forwarded),
-        view.catalog.layout.epoch,
+        view.holders.epoch(),
         bucket.name,
         bucket.spec.consistency,
         bucket.spec.storage,

@@ -12,6 +12,7 @@ use ringway_rt::clock::wall_ns;
 use crate::DataTier;
 use crate::door::command::{self, Args, NOT_AN_INTEGER, Plan, SPECS, SYNTAX, SessionKind, Spec, text, wrong_count};
 use crate::door::{cluster, info};
+use crate::scan::Scope;
 
 /// The version of Redis whose behaviour clients may expect.
 pub(super) const REDIS_VERSION: &str = "7.2.0";
@@ -33,11 +34,24 @@ pub(super) struct Session {
     version: RespVersion,
     name: Bytes,
     closing: bool,
+    /// It has asked where slots are served.
+    knows_clusters: bool,
+    /// READONLY: a replica may answer its reads.
+    read_only: bool,
 }
 
 impl Session {
     pub(super) fn new(id: u64, local: SocketAddr) -> Self {
-        Self { id, local, bucket: None, version: RespVersion::Two, name: Bytes::new(), closing: false }
+        Self {
+            id,
+            local,
+            bucket: None,
+            version: RespVersion::Two,
+            name: Bytes::new(),
+            closing: false,
+            knows_clusters: false,
+            read_only: false,
+        }
     }
 
     pub(super) fn is_authenticated(&self) -> bool {
@@ -50,6 +64,19 @@ impl Session {
 
     pub(super) fn bucket(&self) -> Option<&str> {
         self.bucket.as_deref()
+    }
+
+    /// The address of this node that the client has connected to.
+    pub(super) fn local(&self) -> SocketAddr {
+        self.local
+    }
+
+    pub(super) fn knows_clusters(&self) -> bool {
+        self.knows_clusters
+    }
+
+    pub(super) fn is_read_only(&self) -> bool {
+        self.read_only
     }
 
     pub(super) fn version(&self) -> RespVersion {
@@ -68,7 +95,7 @@ pub(super) fn plan(session: &Session, args: Args<'_>) -> Plan {
 pub(super) async fn run(tier: &Arc<DataTier>, session: &mut Session, kind: SessionKind, args: Args<'_>) -> Reply {
     match kind {
         SessionKind::Auth => auth_command(&tier.view().catalog, session, args),
-        SessionKind::Hello => hello(&tier.view().catalog, session, args),
+        SessionKind::Hello => hello(tier, session, args),
         SessionKind::Quit => {
             session.closing = true;
             Reply::OK
@@ -90,7 +117,14 @@ pub(super) async fn run(tier: &Arc<DataTier>, session: &mut Session, kind: Sessi
         SessionKind::Client => client(session, args),
         SessionKind::Command => command_command(args),
         SessionKind::Config => config(args),
-        SessionKind::Cluster => cluster::run(tier, session.bucket(), session.local, args),
+        SessionKind::Cluster => {
+            session.knows_clusters |= cluster::asks_for_slots(args);
+            cluster::run(tier, session, args).await
+        }
+        SessionKind::ReadOnly(read_only) => {
+            (session.knows_clusters, session.read_only) = (true, read_only);
+            Reply::OK
+        }
         SessionKind::Info => info::run(tier, session.bucket()).await,
     }
 }
@@ -130,7 +164,7 @@ fn bucket_for<'a>(catalog: &'a Catalog, user: &[u8], password: &[u8]) -> Option<
 }
 
 /// HELLO [version [AUTH user password] [SETNAME name]].
-fn hello(catalog: &Catalog, session: &mut Session, args: Args<'_>) -> Reply {
+fn hello(tier: &DataTier, session: &mut Session, args: Args<'_>) -> Reply {
     let version = match args.get(1).map(|arg| parse_int(arg)) {
         None => session.version,
         Some(Some(2)) => RespVersion::Two,
@@ -144,7 +178,7 @@ fn hello(catalog: &Catalog, session: &mut Session, args: Args<'_>) -> Reply {
         match (word.to_ascii_uppercase().as_slice(), words.next(), &mut words) {
             (b"AUTH", Some(user), words) => {
                 let Some(password) = words.next() else { return SYNTAX };
-                let reply = auth(catalog, session, user, password);
+                let reply = auth(&tier.view().catalog, session, user, password);
                 if reply.is_error() {
                     return reply;
                 }
@@ -158,10 +192,20 @@ fn hello(catalog: &Catalog, session: &mut Session, args: Args<'_>) -> Reply {
     }
     session.version = version;
     session.name = name.unwrap_or_else(|| session.name.clone());
-    hello_reply(session)
+    hello_reply(session, mode(tier))
 }
 
-fn hello_reply(session: &Session) -> Reply {
+/// What clients take it for. A node that answers for every key is a standalone server to those that know no clusters.
+pub(super) fn mode(tier: &DataTier) -> &'static str {
+    if tier.config.redis_redirect { "cluster" } else { "standalone" }
+}
+
+/// Whose keys DBSIZE, SCAN and KEYS are about. Clients of a redirecting node ask all nodes and add up, as with Redis.
+pub(super) fn scope(tier: &DataTier) -> Scope {
+    if tier.config.redis_redirect { Scope::Own } else { Scope::Bucket }
+}
+
+fn hello_reply(session: &Session, mode: &'static str) -> Reply {
     let version = if session.version == RespVersion::Two { 2 } else { 3 };
     let entry = |key: &str, value: Reply| (Reply::text(key), value);
     Reply::Map(vec![
@@ -169,7 +213,7 @@ fn hello_reply(session: &Session) -> Reply {
         entry("version", Reply::text(REDIS_VERSION)),
         entry("proto", Reply::Int(version)),
         entry("id", Reply::Int(session.id as i64)),
-        entry("mode", Reply::text("standalone")),
+        entry("mode", Reply::text(mode)),
         entry("role", Reply::text("master")),
         entry("modules", Reply::Array(Vec::new())),
     ])

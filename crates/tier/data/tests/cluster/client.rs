@@ -1,6 +1,7 @@
 //! A client of raw bytes.
 
 use std::net::SocketAddr;
+use std::pin::Pin;
 use std::time::Duration;
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -57,6 +58,75 @@ impl Client {
 pub fn array(words: &[&str]) -> String {
     let args: String = words.iter().map(|word| format!("${}\r\n{word}\r\n", word.len())).collect();
     format!("*{}\r\n{args}", words.len())
+}
+
+/// A reply of protocol version 2.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Reply {
+    Text(String),
+    Int(i64),
+    Error(String),
+    Null,
+    Array(Vec<Reply>),
+}
+
+impl Reply {
+    pub fn text(&self) -> &str {
+        match self {
+            Self::Text(text) | Self::Error(text) => text,
+            other => panic!("{other:?} is no text"),
+        }
+    }
+
+    pub fn int(&self) -> i64 {
+        match self {
+            Self::Int(number) => *number,
+            other => panic!("{other:?} is no number"),
+        }
+    }
+
+    pub fn items(&self) -> &[Reply] {
+        match self {
+            Self::Array(items) => items,
+            other => panic!("{other:?} is no array"),
+        }
+    }
+}
+
+impl Client {
+    /// Sends a command and reads its reply.
+    pub async fn ask(&mut self, words: &[&str]) -> Reply {
+        self.send(array(words).as_bytes()).await;
+        self.reply().await
+    }
+
+    fn reply(&mut self) -> Pin<Box<dyn Future<Output = Reply> + Send + '_>> {
+        Box::pin(async {
+            let line = self.skip_line().await;
+            let (kind, rest) = line.split_at(1);
+            match kind {
+                "+" => Reply::Text(rest.to_owned()),
+                "-" => Reply::Error(rest.to_owned()),
+                ":" => Reply::Int(rest.parse().unwrap()),
+                "$" | "*" if rest == "-1" => Reply::Null,
+                "$" => {
+                    let mut bytes = vec![0; rest.parse::<usize>().unwrap() + 2];
+                    let read = self.0.read_exact(&mut bytes);
+                    tokio::time::timeout(DEADLINE, read).await.expect("a value in time").unwrap();
+                    bytes.truncate(bytes.len() - 2);
+                    Reply::Text(String::from_utf8(bytes).unwrap())
+                }
+                "*" => {
+                    let mut items = Vec::new();
+                    for _ in 0..rest.parse().unwrap() {
+                        items.push(self.reply().await);
+                    }
+                    Reply::Array(items)
+                }
+                _ => panic!("what is {line:?}?"),
+            }
+        })
+    }
 }
 
 impl Client {

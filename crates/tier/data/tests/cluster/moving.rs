@@ -1,7 +1,6 @@
 //! The ring grows and shrinks while it is used.
 
 use ringway_catalog::Command;
-use ringway_ports::ControlLog;
 
 use crate::world::{World, assert_all_there, disk, eventually, node, write_keys};
 

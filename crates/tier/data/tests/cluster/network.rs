@@ -17,6 +17,7 @@ pub type Reached = Arc<BTreeMap<NodeId, Reach>>;
 pub struct Network {
     handlers: Mutex<BTreeMap<(NodeId, u8), Arc<dyn PeerHandler>>>,
     cut_off: Mutex<BTreeSet<NodeId>>,
+    cut_links: Mutex<BTreeSet<(NodeId, NodeId)>>,
     reach: Mutex<BTreeMap<NodeId, watch::Sender<Reached>>>,
 }
 
@@ -35,6 +36,11 @@ impl Network {
         self.reach.lock().unwrap().remove(&node);
     }
 
+    /// These two do not reach each other; everybody else does.
+    pub fn cut_link(&self, one: NodeId, other: NodeId) {
+        self.cut_links.lock().unwrap().extend([(one, other), (other, one)]);
+    }
+
     /// Gossip tells everybody who is up.
     pub fn gossip(&self, up: &[NodeId]) {
         for (own, sender) in self.reach.lock().unwrap().iter() {
@@ -51,8 +57,14 @@ impl Network {
         let is_cut = |node| self.cut_off.lock().unwrap().contains(&node);
         let handler = self.handlers.lock().unwrap().get(&(to, service as u8)).cloned();
         match handler {
-            Some(handler) if !is_cut(from) && !is_cut(to) => {
-                handler.handle(from, body).await.map_err(|why| PeerError::Remote(to, why))
+            Some(handler) if !is_cut(from) && !is_cut(to) && !self.cut_links.lock().unwrap().contains(&(from, to)) => {
+                let answer = handler.handle(from, body).await.map_err(|why| PeerError::Remote(to, why));
+                // Nobody hears the answer of one that was killed meanwhile, even if it has started again.
+                let now = self.handlers.lock().unwrap().get(&(to, service as u8)).cloned();
+                match now.is_some_and(|now| Arc::ptr_eq(&now, &handler)) {
+                    true => answer,
+                    false => Err(PeerError::Unreachable(to, "connection reset".to_owned())),
+                }
             }
             _ => Err(PeerError::Unreachable(to, "connection refused".to_owned())),
         }
@@ -111,7 +123,9 @@ impl Membership for Endpoint {
 
     fn report_failure(&self, node: NodeId) {
         let reach = self.network.reach.lock().unwrap();
-        reach[&self.own].send_if_modified(|known| {
+        // It may have been killed in the middle of a message.
+        let Some(own) = reach.get(&self.own) else { return };
+        own.send_if_modified(|known| {
             if known.get(&node) != Some(&Reach::Up) {
                 return false;
             }

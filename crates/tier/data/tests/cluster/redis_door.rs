@@ -78,7 +78,10 @@ async fn commands_answer_as_redis_does() {
         ("CLIENT GETNAME\r\n", "$2\r\nme\r\n"),
         ("CLUSTER KEYSLOT foo\r\n", ":12182\r\n"),
         ("CONFIG GET save\r\n", "*2\r\n$4\r\nsave\r\n$0\r\n\r\n"),
-        ("COMMAND INFO nosuch ttl\r\n", "*2\r\n$-1\r\n*6\r\n$3\r\nttl\r\n:2\r\n*1\r\n+readonly\r\n:1\r\n:1\r\n:1\r\n"),
+        (
+            "COMMAND INFO nosuch ttl\r\n",
+            "*2\r\n$-1\r\n*10\r\n$3\r\nttl\r\n:2\r\n*1\r\n+readonly\r\n:1\r\n:1\r\n:1\r\n*0\r\n*0\r\n*0\r\n*0\r\n",
+        ),
         ("COMMAND DOCS\r\n", "*0\r\n"),
         ("FLUSHDB\r\n", "+OK\r\n"),
         ("DBSIZE\r\n", ":0\r\n"),

@@ -9,8 +9,8 @@ use std::time::Duration;
 use bytes::Bytes;
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
-use ringway_catalog::{Addresses, Bucket, Catalog, Command, JoinToken, NodeInfo, NodeState, Outcome, Secret, Stamped};
-use ringway_data::{Config, DataTier};
+use ringway_catalog::{Addresses, Bucket, Catalog, Command, JoinToken, NodeInfo, NodeState, Outcome, Refusal, Secret, Stamped};
+use ringway_data::{Config, DataTier, ManagedRing};
 use ringway_manifest::{Bucket as Spec, Storage};
 use ringway_ports::{ControlLog, Kv, ProposeError};
 use ringway_ring::NodeId;
@@ -26,33 +26,80 @@ pub fn node(number: u8) -> NodeId {
     NodeId::from_bytes([number; 16])
 }
 
-/// One catalog that everybody sees at once.
+/// The catalog of the whole cluster.
 pub struct Log(watch::Sender<Arc<Catalog>>);
 
 impl Log {
     pub fn apply(&self, command: Command) -> Outcome {
+        self.try_apply(command).unwrap()
+    }
+
+    pub fn try_apply(&self, command: Command) -> Result<Outcome, Refusal> {
         let mut outcome = None;
         self.0.send_modify(|catalog| {
             let mut changed = (**catalog).clone();
             outcome = Some(changed.apply(Stamped { now_ms: clock::wall_ms(), command }));
             *catalog = Arc::new(changed);
         });
-        outcome.unwrap().unwrap()
+        outcome.unwrap()
     }
-}
 
-impl ControlLog for Log {
-    fn catalog(&self) -> Arc<Catalog> {
+    pub fn catalog(&self) -> Arc<Catalog> {
         self.0.borrow().clone()
     }
 
-    fn watch(&self) -> watch::Receiver<Arc<Catalog>> {
+    pub fn watch(&self) -> watch::Receiver<Arc<Catalog>> {
         self.0.subscribe()
+    }
+}
+
+/// What one node sees of it: everything, some time later.
+struct SeenLog {
+    log: Arc<Log>,
+    seen: watch::Receiver<Arc<Catalog>>,
+}
+
+impl SeenLog {
+    /// Changes arrive up to `lag_max` late, each as late as chance wants it, in order.
+    fn new(log: Arc<Log>, lag_max: Duration, tasks: &Tasks) -> Arc<Self> {
+        if lag_max.is_zero() {
+            let seen = log.watch();
+            return Arc::new(Self { log, seen });
+        }
+        let mut changes = log.watch();
+        let (sender, seen) = watch::channel(log.catalog());
+        let stopping = tasks.clone();
+        tasks.spawn("late catalog", async move {
+            while changes.changed().await.is_ok() {
+                let now = changes.borrow_and_update().clone();
+                let lag = lag_max.mul_f64((ringway_rt::random::number() % 1000) as f64 / 1000.0);
+                tokio::select! {
+                    () = stopping.stopping() => return,
+                    () = tokio::time::sleep(lag) => drop(sender.send_replace(now)),
+                }
+            }
+        });
+        Arc::new(Self { log, seen })
+    }
+}
+
+impl ControlLog for SeenLog {
+    fn catalog(&self) -> Arc<Catalog> {
+        self.seen.borrow().clone()
+    }
+
+    fn watch(&self) -> watch::Receiver<Arc<Catalog>> {
+        self.seen.clone()
     }
 
     fn propose(&self, command: Command) -> BoxFuture<'static, Result<Outcome, ProposeError>> {
-        let outcome = self.apply(command);
-        async move { Ok(outcome) }.boxed()
+        let outcome = self.log.try_apply(command).map_err(ProposeError::Refused);
+        let (revision, mut seen) = (self.log.catalog().revision, self.seen.clone());
+        async move {
+            seen.wait_for(|catalog| catalog.revision >= revision).await.map_err(|_| ProposeError::Stopping)?;
+            outcome
+        }
+        .boxed()
     }
 
     fn leader(&self) -> Option<NodeId> {
@@ -71,14 +118,30 @@ pub struct World {
     network: Arc<Network>,
     nodes: BTreeMap<u8, Running>,
     dir: PathBuf,
+    redis_redirect: bool,
+    lag_max: Duration,
 }
 
 impl World {
     /// Nodes 1 to `count`, with the ring settled.
     pub async fn new(count: u8) -> Self {
+        Self::grown(count, false, Duration::ZERO).await
+    }
+
+    /// The same; their Redis doors say MOVED rather than forward.
+    pub async fn redirecting(count: u8) -> Self {
+        Self::grown(count, true, Duration::ZERO).await
+    }
+
+    /// The same; each hears of every change of the catalog at its own time, up to so much later.
+    pub async fn lagging(count: u8, lag_max: Duration) -> Self {
+        Self::grown(count, false, lag_max).await
+    }
+
+    async fn grown(count: u8, redis_redirect: bool, lag_max: Duration) -> Self {
         let dir = std::env::temp_dir().join(format!("ringway-data-{:016x}", ringway_rt::random::number()));
         let log = Arc::new(Log(watch::channel(Arc::default()).0));
-        let mut world = Self { log, network: Arc::default(), nodes: BTreeMap::new(), dir };
+        let mut world = Self { log, network: Arc::default(), nodes: BTreeMap::new(), dir, redis_redirect, lag_max };
         for number in 1..=count {
             world.join(number);
             world.settled().await;
@@ -91,7 +154,7 @@ impl World {
         self.start(number);
         let info = self.info(number);
         if number == 1 {
-            self.log.apply(Command::Found { cluster_id: "test".to_owned(), node: info });
+            self.log.apply(Command::Found { cluster_id: "test".to_owned(), node: info, ring: Default::default() });
         } else {
             let (id, secret) = (format!("t{number}"), "secret");
             self.log.apply(Command::IssueToken(JoinToken::new(id.clone(), secret.as_bytes(), u64::MAX / 2)));
@@ -111,8 +174,15 @@ impl World {
         let redis = listener.local_addr().unwrap();
         let endpoint = self.network.join(node(number));
         let tasks = Tasks::new("data");
-        let config = Config { dir: self.dir.join(number.to_string()), redis: Some(listener), clients_max: 100 };
-        let tier = DataTier::new(config, self.log.clone(), endpoint.clone(), endpoint, tasks.clone());
+        let config = Config {
+            dir: self.dir.join(number.to_string()),
+            redis: Some(listener),
+            clients_max: 100,
+            redis_redirect: self.redis_redirect,
+        };
+        let log = SeenLog::new(self.log.clone(), self.lag_max, &tasks);
+        let ring = ManagedRing::start(node(number), log.clone(), &tasks);
+        let tier = DataTier::new(config, &*log, ring, endpoint.clone(), endpoint, tasks.clone());
         tier.start().unwrap();
         self.nodes.insert(number, Running { tier, redis, tasks });
     }
@@ -124,6 +194,11 @@ impl World {
         running.tasks.stop(Duration::from_secs(5)).await;
         // Messages that were being served may end a moment later than the tasks.
         eventually(|| Arc::strong_count(&running.tier) == 1).await.expect("nothing holds on to the tier for good");
+    }
+
+    /// Messages between two nodes fail from now on; nobody is told.
+    pub fn cut_link(&self, one: u8, other: u8) {
+        self.network.cut_link(node(one), node(other));
     }
 
     /// Everybody hears who is up.
@@ -147,9 +222,15 @@ impl World {
         self.log.apply(Command::PutBucket(bucket));
     }
 
+    /// Waits until every node has heard of a bucket.
+    pub async fn heard_of(&self, bucket: &str) {
+        let all = || self.nodes.values().all(|node| node.tier.usage(bucket).is_some());
+        eventually(all).await.expect("everybody hears of the bucket");
+    }
+
     pub async fn settled(&self) {
         let mut catalog = self.log.watch();
-        let settled = catalog.wait_for(|catalog| catalog.moving_from.is_none());
+        let settled = catalog.wait_for(|catalog| !catalog.is_moving());
         tokio::time::timeout(DEADLINE, settled).await.expect("the ring settles").unwrap();
     }
 

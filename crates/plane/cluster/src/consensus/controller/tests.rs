@@ -1,6 +1,6 @@
 use std::net::SocketAddr;
 
-use ringway_catalog::{Addresses, NodeInfo, NodeState, Secret};
+use ringway_catalog::{Addresses, NodeInfo, NodeState, RingKind, Secret};
 
 use super::*;
 
@@ -34,7 +34,7 @@ fn do_all(catalog: &mut Catalog, commands: impl IntoIterator<Item = Command>) {
 /// A settled cluster of nodes 1..=count.
 fn cluster(count: u8) -> Catalog {
     let mut catalog = Catalog::default();
-    do_all(&mut catalog, [Command::Found { cluster_id: "c".into(), node: node(1) }]);
+    do_all(&mut catalog, [Command::Found { cluster_id: "c".into(), node: node(1), ring: RingKind::Managed }]);
     for number in 2..=count {
         let token = ringway_catalog::JoinToken::new(number.to_string(), b"s", 10);
         let join = Command::Join { token_id: number.to_string(), token_secret: Secret::new("s"), node: node(number) };
@@ -45,9 +45,9 @@ fn cluster(count: u8) -> Catalog {
 }
 
 fn settle(catalog: &mut Catalog) {
-    let epoch = catalog.layout.epoch;
-    for member in catalog.layout.members().to_vec() {
-        do_all(catalog, [Command::Synced { node: member, epoch }]);
+    let epoch = catalog.epoch;
+    for node in catalog.layout.members().to_vec() {
+        do_all(catalog, [Command::Synced { node, epoch, partitions: None }]);
     }
 }
 
@@ -97,4 +97,47 @@ fn a_leaving_node_stops_voting_then_gives_its_data_away_then_goes() {
 fn a_seat_is_not_given_to_a_node_that_does_not_answer() {
     let away = |node: NodeId| if node == id(3) { Fitness::Away } else { Fitness::Reachable };
     assert_eq!(next_step(&cluster(3), &seats(&[1], &[2, 3]), away), None);
+}
+
+#[test]
+fn a_voter_that_leaves_does_not_wait_for_a_dead_node_to_take_its_seat() {
+    let mut catalog = cluster(4);
+    do_all(&mut catalog, [Command::Leave { node: id(1) }]);
+    let dead = |node: NodeId| if node == id(3) { Fitness::Lost } else { Fitness::Reachable };
+    let step = next_step(&catalog, &seats(&[1, 2, 4], &[3]), dead);
+    assert_eq!(step, Some(Step::SetVoters(ids(&[2]))));
+}
+
+fn check_ring(catalog: &Catalog, down: &[(u8, u64)], expected: Option<Step>) {
+    let down_for = |node| down.iter().find(|(n, _)| id(*n) == node).map(|(_, seconds)| Duration::from_secs(*seconds));
+    assert_eq!(next_ring_step(catalog, down_for), expected, "{down:?}");
+}
+
+#[test]
+fn a_node_that_is_down_for_long_is_given_up_and_taken_back_when_it_is_there() {
+    let mut catalog = cluster(5);
+    check_ring(&catalog, &[(2, 59)], None);
+    check_ring(&catalog, &[(2, 60)], Some(Step::GiveUp(id(2))));
+    do_all(&mut catalog, [Command::Configure { replace_after_ms: Some(2_000), transfer_rate: None }]);
+    check_ring(&catalog, &[(2, 2)], Some(Step::GiveUp(id(2))));
+    do_all(&mut catalog, [Command::GiveUp { node: id(2) }]);
+    check_ring(&catalog, &[(2, 90)], None);
+    check_ring(&catalog, &[], Some(Step::TakeBack(id(2))));
+}
+
+#[test]
+fn nobody_is_given_up_where_each_node_has_a_copy_of_everything() {
+    check_ring(&cluster(3), &[(2, 3600)], None);
+    let mut catalog = cluster(4);
+    do_all(&mut catalog, [Command::GiveUp { node: id(2) }]);
+    check_ring(&catalog, &[(2, 3600), (3, 3600)], None);
+}
+
+#[test]
+fn a_node_that_was_given_up_is_not_taken_out() {
+    let mut catalog = cluster(4);
+    do_all(&mut catalog, [Command::GiveUp { node: id(2) }]);
+    settle(&mut catalog);
+    assert!(!catalog.is_holder(id(2)));
+    check(&catalog, &seats(&[1, 3, 4], &[2]), None);
 }

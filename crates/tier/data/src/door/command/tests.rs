@@ -26,6 +26,7 @@ fn commands_are_found_by_name_and_told_with_the_place_of_their_keys() {
         let mut told = vec![Reply::text(name.to_lowercase()), Reply::Int(words)];
         told.push(Reply::Array(vec![Reply::Simple(flag.into())]));
         told.extend([first, last, step].map(Reply::Int));
+        told.extend([const { Reply::Array(Vec::new()) }; 4]);
         assert_eq!(Spec::named(name.as_bytes()).map(Spec::told), Some(Reply::Array(told)));
     }
     assert!(Spec::named(b"nosuch").is_none() && Spec::named(&[b'x'; 100]).is_none());
