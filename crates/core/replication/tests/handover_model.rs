@@ -367,8 +367,8 @@ impl Model for Handover {
                 [A, B].into_iter().filter(|n| state.may_begin(*n)).all(|n| state.store[n].bits & told == told)
             }),
             Property::always("only one node executes", |_, state: &State| {
-                !(state.may_begin(A) && state.may_begin(B))
-                    && !(state.is_running_at(A) && state.is_running_at(B))
+                !(state.may_begin(A) && state.may_begin(B)
+                    || state.is_running_at(A) && state.is_running_at(B))
             }),
             Property::sometimes("one increment before the handover and one after it", |_, state: &State| {
                 let told = state.ops.iter().all(|op| *op == Op::Done);

@@ -7,12 +7,13 @@ use crate::{PARTITION_COUNT, Partition};
 const WORD_BITS: usize = 64;
 const WORDS: usize = PARTITION_COUNT / WORD_BITS;
 
+/// Boxed: it is a field of commands, most of which are small.
 #[derive(Clone, PartialEq, Eq)]
-pub struct PartitionSet([u64; WORDS]);
+pub struct PartitionSet(Box<[u64; WORDS]>);
 
 impl PartitionSet {
     pub fn all() -> Self {
-        Self([u64::MAX; WORDS])
+        Self(Box::new([u64::MAX; WORDS]))
     }
 
     /// Whether it was not in it before.
@@ -63,7 +64,7 @@ fn place(partition: Partition) -> (usize, u64) {
 
 impl Default for PartitionSet {
     fn default() -> Self {
-        Self([0; WORDS])
+        Self(Box::new([0; WORDS]))
     }
 }
 

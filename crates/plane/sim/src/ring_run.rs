@@ -269,7 +269,7 @@ impl Questions {
     fn draw(&mut self, ring: &ConvergedRing, count: usize, batch: &mut Vec<Task>) {
         batch.clear();
         for _ in 0..count {
-            if self.period.is_some_and(|period| self.drawn > 0 && self.drawn % period == 0) {
+            if self.period.is_some_and(|period| self.drawn > 0 && self.drawn.is_multiple_of(period)) {
                 self.keys = generator(self.seed, Purpose::Keys as u64);
             }
             self.drawn += 1;

@@ -110,11 +110,10 @@ impl DataTier {
         let mut dropped = 0;
         for partition in gone {
             let may_have_more = bucket.held.has_strays() && bucket.replicas() == 1;
-            if may_have_more || self.dirty.has(&bucket.name, partition) {
-                if let Err(error) = self.return_one(view, bucket, partition).await {
-                    debug!(bucket = %bucket.name, partition = partition.0, %error, "kept until others have it");
-                    continue;
-                }
+            let returns = may_have_more || self.dirty.has(&bucket.name, partition);
+            if returns && let Err(error) = self.return_one(view, bucket, partition).await {
+                debug!(bucket = %bucket.name, partition = partition.0, %error, "kept until others have it");
+                continue;
             }
             let (tier, dropping) = (self.clone(), bucket.clone());
             let done = tokio::task::spawn_blocking(move || tier.drop_one(&dropping, partition)).await;

@@ -32,7 +32,7 @@ fn check(count: u8, steps: &[Step], trace: Expect) -> Catalog {
             Ok(_) => show(&catalog),
             Err(refusal) => format!("refused: {refusal}\n"),
         };
-        write!(text, "{}: {}\n", name(*step), what.trim_end()).unwrap();
+        writeln!(text, "{}: {}", name(*step), what.trim_end()).unwrap();
     }
     trace.assert_eq(&text);
     catalog
