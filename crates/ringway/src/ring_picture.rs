@@ -235,7 +235,8 @@ mod tests {
 
     #[test]
     fn the_widest_picture_fits_eighty_columns() {
-        let wide = RingNode { primary: 4096, copies: 4096, virtual_nodes: 4096, ..node("a-name-that-is-much-too-long", 1) };
+        let wide =
+            RingNode { primary: 4096, copies: 4096, virtual_nodes: 4096, ..node("a-name-that-is-much-too-long", 1) };
         let transfers = [Transfer {
             from: "a-name-that-is-much-too-long".into(),
             to: "a-name-that-is-much-too-long".into(),

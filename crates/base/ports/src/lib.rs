@@ -24,7 +24,7 @@ pub use invoke::{Invocation, Invoke, InvokeError, Lease, Work};
 pub use kv::{Kv, KvError, KvPage};
 pub use lookups::{LookupError, LookupWish, Lookups, Stop, Walk, Walked};
 pub use membership::{Membership, Reach};
-pub use placement::Placement;
 pub use peers::{PeerError, PeerHandler, PeerStream, Peers, Priority, Service};
+pub use placement::Placement;
 pub use ring::{Ring, RingError, VirtualNodeView};
 pub use telemetry::{NoTelemetry, SpanKind, SpanRecord, SpanStatus, Telemetry};

@@ -38,7 +38,9 @@ pub enum Service {
 impl Service {
     pub fn from_wire(number: u8) -> Option<Self> {
         use Service::*;
-        [Membership, Consensus, Propose, Data, Transfer, Blobs, Control, Ring, Lookup].into_iter().find(|s| *s as u8 == number)
+        [Membership, Consensus, Propose, Data, Transfer, Blobs, Control, Ring, Lookup]
+            .into_iter()
+            .find(|s| *s as u8 == number)
     }
 }
 

@@ -7,9 +7,7 @@ use ringway_ring::NodeId;
 
 use crate::app::RELEASES_MAX;
 use crate::bucket::bucket_name;
-use crate::{
-    App, Bucket, Catalog, Command, JoinToken, NodeInfo, Outcome, Refusal, Release, RingKind, Secret, Stamped,
-};
+use crate::{App, Bucket, Catalog, Command, JoinToken, NodeInfo, Outcome, Refusal, Release, RingKind, Secret, Stamped};
 
 /// Used and expired tokens are forgotten after this long.
 const TOKEN_MEMORY_MS: u64 = 7 * 24 * 3600 * 1000;

@@ -135,7 +135,9 @@ pub enum Refusal {
     NoNode { id: String },
     #[error("nothing is moving: the ring is settled in epoch {epoch}")]
     Settled { epoch: u64 },
-    #[error("node {id} speaks of epoch {epoch}, the ring is in epoch {now}: what it has fetched may lack writes, it has to compare again")]
+    #[error(
+        "node {id} speaks of epoch {epoch}, the ring is in epoch {now}: what it has fetched may lack writes, it has to compare again"
+    )]
     Outdated { id: String, epoch: u64, now: u64 },
     #[error("what node {id} holds can be copied nowhere else: that takes {least} active nodes")]
     NoneToReplace { id: String, least: usize },

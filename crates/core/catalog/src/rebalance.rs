@@ -109,7 +109,8 @@ impl Catalog {
             let synced = self.moves.synced(partition);
             // Who was to come before and is now, at no better place, has had every write since it was marked.
             let place = |row: &[NodeId], node: &NodeId| row.iter().position(|other| other == node);
-            let still_true = |node: &&NodeId| place(&after, node).is_some_and(|now| Some(now) >= place(&old_next, node));
+            let still_true =
+                |node: &&NodeId| place(&after, node).is_some_and(|now| Some(now) >= place(&old_next, node));
             let synced: Vec<NodeId> = synced.iter().filter(still_true).copied().collect();
             // Where nobody who answered is left, there is nothing to wait for.
             let is_done = nobody_is_left || gainers(&readers, &after).iter().all(|node| synced.contains(node));

@@ -43,7 +43,8 @@ fn a_peer_to_peer_ring_never_has_a_layout_and_joins_do_not_wait_for_one_another(
 #[test]
 fn a_peer_to_peer_ring_keeps_eventual_buckets_only() {
     let mut catalog = Catalog { ring: RingKind::Chord { vnodes: 8 }, ..Catalog::default() };
-    let mut bucket = Bucket { name: "b".into(), app: None, spec: Default::default(), token: Secret::new("t"), created_ms: 0 };
+    let mut bucket =
+        Bucket { name: "b".into(), app: None, spec: Default::default(), token: Secret::new("t"), created_ms: 0 };
     assert_eq!(apply(&mut catalog, Command::PutBucket(bucket.clone())), Ok(Outcome::Done));
     bucket.spec.consistency = ringway_manifest::Consistency::Strict;
     let refusal = apply(&mut catalog, Command::PutBucket(bucket)).unwrap_err().to_string();
@@ -52,7 +53,8 @@ fn a_peer_to_peer_ring_keeps_eventual_buckets_only() {
 
 pub(crate) fn founded() -> Catalog {
     let mut catalog = Catalog::default();
-    let outcome = apply(&mut catalog, Command::Found { cluster_id: "c".into(), node: node(1), ring: RingKind::Managed });
+    let outcome =
+        apply(&mut catalog, Command::Found { cluster_id: "c".into(), node: node(1), ring: RingKind::Managed });
     assert_eq!(outcome, Ok(Outcome::LayoutChanged { epoch: 1 }));
     catalog
 }

@@ -45,20 +45,47 @@ struct Cell {
 enum Op {
     Waiting,
     /// Counted as running; `epoch`: looked up too early, if that rule is left out.
-    Begun { at: usize, epoch: u8 },
-    Applied { at: usize, epoch: u8, cell: Cell },
-    Sent { at: usize, cell: Cell, left: u8 },
+    Begun {
+        at: usize,
+        epoch: u8,
+    },
+    Applied {
+        at: usize,
+        epoch: u8,
+        cell: Cell,
+    },
+    Sent {
+        at: usize,
+        cell: Cell,
+        left: u8,
+    },
     /// Somebody knows this epoch: to be sent again when `at` does.
-    Stale { at: usize, cell: Cell, epoch: u8 },
+    Stale {
+        at: usize,
+        cell: Cell,
+        epoch: u8,
+    },
     Done,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 enum Message {
-    Replicate { op: usize, to: usize, epoch: u8, cell: Cell },
+    Replicate {
+        op: usize,
+        to: usize,
+        epoch: u8,
+        cell: Cell,
+    },
     /// Merged, not looked yet. The answer is heard when it is looked: sooner is worse than later.
-    Merged { op: usize, by: usize, epoch: u8 },
-    Copied { life: u8, cell: Cell },
+    Merged {
+        op: usize,
+        by: usize,
+        epoch: u8,
+    },
+    Copied {
+        life: u8,
+        cell: Cell,
+    },
     Yield,
     Yielded,
 }
@@ -266,7 +293,8 @@ impl Model for Handover {
         // Who was asked to yield refuses at once, and says so when nothing is running any more.
         let may_arrive = |message: &Message| !(*message == Message::Yielded && is_running);
         actions.extend(state.messages.iter().copied().filter(may_arrive).map(Action::Deliver));
-        let is_asked = state.messages.iter().any(|message| matches!(message, Message::Copied { life, .. } if *life == state.life));
+        let is_asked =
+            state.messages.iter().any(|message| matches!(message, Message::Copied { life, .. } if *life == state.life));
         if state.known[B] >= state.copies_since && !state.has_copied && !is_asked {
             let knows =
                 |source: &usize| state.known[*source] >= state.copies_since || self.0 == Broken::CopiesFromAnyone;
@@ -367,12 +395,14 @@ impl Model for Handover {
                 [A, B].into_iter().filter(|n| state.may_begin(*n)).all(|n| state.store[n].bits & told == told)
             }),
             Property::always("only one node executes", |_, state: &State| {
-                !(state.may_begin(A) && state.may_begin(B)
-                    || state.is_running_at(A) && state.is_running_at(B))
+                !(state.may_begin(A) && state.may_begin(B) || state.is_running_at(A) && state.is_running_at(B))
             }),
             Property::sometimes("one increment before the handover and one after it", |_, state: &State| {
                 let told = state.ops.iter().all(|op| *op == Op::Done);
-                told && state.kind(state.agreed) == Kind::After && state.life == 1 && state.store[B].bits == 0b11 && state.store[A].bits != 0b11
+                told && state.kind(state.agreed) == Kind::After
+                    && state.life == 1
+                    && state.store[B].bits == 0b11
+                    && state.store[A].bits != 0b11
             }),
         ]
     }

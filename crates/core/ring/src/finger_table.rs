@@ -97,8 +97,9 @@ impl FingerShape {
     /// For about `nodes` places whose successor lists have `list` entries: leaves out the digits that the list covers.
     pub fn beyond_list(base: Base, nodes: usize, list: usize) -> Self {
         let shape = Self::for_nodes(base, nodes);
-        let reach_bits = POINT_BITS - (nodes.max(1) / list.max(1)).max(1).ilog2();
-        Self { lowest: shape.lowest.max((reach_bits / base.bits).saturating_sub(1)), ..shape }
+        let arcs_within_reach = nodes.max(1).div_ceil(list.max(1)).next_power_of_two();
+        let reach_bits = POINT_BITS - arcs_within_reach.ilog2();
+        Self { lowest: shape.lowest.max(reach_bits / base.bits).min(POINT_BITS / base.bits - 1), ..shape }
     }
 
     pub const fn base(self) -> Base {

@@ -2,9 +2,9 @@
 
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
-mod harness;
 #[path = "cluster/chord_ring.rs"]
 mod chord_ring;
+mod harness;
 
 use std::sync::Arc;
 use std::time::Duration;

@@ -26,8 +26,6 @@ pub use overview::{Overview, RequestRates};
 pub use ring::{
     Hop, KeysHeld, Lookup, LookupSample, Owner, RingArc, RingFrame, RingPlace, RingView, TransferView, WalkView,
 };
-pub use ring_plan::{
-    CopiesLeft, KillPlan, Moved, PlanLoad, PlanMove, PlanNode, RingPlan, RingSettings, TakenOver,
-};
+pub use ring_plan::{CopiesLeft, KillPlan, Moved, PlanLoad, PlanMove, PlanNode, RingPlan, RingSettings, TakenOver};
 pub use status::{Done, Moving, NodeRef, NodeView, Reach, RingSummary, ServerHealth, ShareView, Status};
 pub use token::{IssueToken, IssuedToken};

@@ -14,7 +14,8 @@ pub fn arcs(holders: &Holders, members: &[NodeId]) -> Vec<RingArc> {
     let places: BTreeMap<NodeId, u16> = members.iter().copied().zip(0..).collect();
     let mut arcs: Vec<RingArc> = Vec::new();
     for partition in Partition::all() {
-        let owners: Vec<u16> = holders.readers(partition).iter().filter_map(|owner| places.get(owner).copied()).collect();
+        let owners: Vec<u16> =
+            holders.readers(partition).iter().filter_map(|owner| places.get(owner).copied()).collect();
         match arcs.last_mut() {
             Some(last) if last.owners == owners => last.to_partition = partition.0,
             _ => arcs.push(RingArc { from_partition: partition.0, to_partition: partition.0, owners }),

@@ -222,13 +222,7 @@ fn nodes(
     nodes
 }
 
-fn kill_plan(
-    names: &Names<'_>,
-    node: NodeId,
-    dead: &BTreeSet<NodeId>,
-    now: &Rows,
-    minutes: Option<f64>,
-) -> KillPlan {
+fn kill_plan(names: &Names<'_>, node: NodeId, dead: &BTreeSet<NodeId>, now: &Rows, minutes: Option<f64>) -> KillPlan {
     let replace_after_ms = names.catalog.ring_settings.replace_after_ms;
     let mut taken_over: BTreeMap<NodeId, u64> = BTreeMap::new();
     let mut copies_left: BTreeMap<u64, u64> = BTreeMap::new();

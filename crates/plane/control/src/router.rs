@@ -13,8 +13,8 @@ use crate::guard::Access::{self, Anybody, Scraper, Token};
 use crate::reply::Reply;
 use crate::request::Call;
 use crate::resources::{
-    apps, assets, buckets, deploys, health, instances, kv, logs, metrics, nodes, overview, ring, ring_lookup, ring_plan,
-    ring_settings, ring_watch, status, tokens,
+    apps, assets, buckets, deploys, health, instances, kv, logs, metrics, nodes, overview, ring, ring_lookup,
+    ring_plan, ring_settings, ring_watch, status, tokens,
 };
 
 /// What only looks, or proposes a change.

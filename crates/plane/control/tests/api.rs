@@ -599,7 +599,11 @@ async fn a_node_leaves_by_itself_and_only_a_dead_one_is_taken_out_by_others() {
     assert_eq!(bench.call("DELETE", "/v1/nodes/heron", "").await.status, StatusCode::NOT_FOUND);
     bench.world().settle();
     assert_eq!(bench.call("POST", "/v1/leave", "").await.status, StatusCode::OK);
-    assert_eq!(bench.call("POST", "/v1/leave", "").await.status, StatusCode::OK, "it is leaving already, which is what was asked");
+    assert_eq!(
+        bench.call("POST", "/v1/leave", "").await.status,
+        StatusCode::OK,
+        "it is leaving already, which is what was asked"
+    );
 }
 
 #[tokio::test]

@@ -12,6 +12,7 @@ use rand::RngExt;
 use ringway_ring::finger_table::{FingerShape, FingerTable};
 use ringway_ring::{KeyDirectory, KeyIndex, Neighbours, Next, NodeTable, Peer, Peers, Point, Router, Verdict, Via};
 
+use crate::huge_pages::ask_for_huge_pages;
 use crate::random::{Generator, point};
 
 /// The most nodes of a ring: 5 GB of tables.
@@ -57,7 +58,9 @@ impl ConvergedRing {
     pub fn fill_fingers(&mut self, shape: FingerShape, mut progress: impl FnMut(usize)) {
         let slots = shape.slots();
         self.shape = shape;
-        self.fingers = vec![0; self.nodes * slots];
+        self.fingers = Vec::with_capacity(self.nodes * slots);
+        ask_for_huge_pages(&mut self.fingers);
+        self.fingers.resize(self.nodes * slots, 0);
         let points = &self.points[self.list..self.list + self.nodes];
         let mut hands: Vec<usize> = (0..slots)
             .map(|slot| points.partition_point(|point| points[0].distance_to(*point) < shape.distance(slot)))
@@ -168,12 +171,17 @@ impl ConvergedRing {
         Ahead { points: &self.points[at + 1..=at + self.list], last: me.rank, nodes: self.nodes }
     }
 
-    /// Reads what `fingers(me)` will need for the key, so that it is on its way to the cache while others are served. The result
-    /// means nothing, but must be used.
-    pub fn touch(&self, me: Spot, key: Point) -> u64 {
+    /// Whom `fingers(me)` will look at first for the key.
+    fn first_guess(&self, me: Spot, key: Point) -> u32 {
         let slots = self.shape.slots();
         let slot = self.shape.slot_within(me.point.distance_to(key).wrapping_sub(1)).unwrap_or(0);
-        u64::from(self.fingers[me.rank as usize * slots + slot])
+        self.fingers[me.rank as usize * slots + slot]
+    }
+
+    /// Reads what stands around a node.
+    fn touch(&self, rank: u32) -> u64 {
+        let at = self.list + rank as usize;
+        self.points[at].0 ^ self.points[at + self.list].0
     }
 
     /// The mean number of different nodes that a node knows by its fingers, from this many of them.
@@ -298,7 +306,12 @@ pub(crate) trait Town {
     fn via(&self) -> Via;
     /// What the node at `me` answers.
     fn look(&self, me: Spot, key: Point, next: &mut Next<Spot>) -> Verdict;
-    fn touch(&self, _me: Spot, _key: Point) -> u64 {
+    /// Whom it will probably name: only to fetch memory early.
+    fn first_guess(&self, _me: Spot, _key: Point) -> u32 {
+        0
+    }
+    /// Reads what that one needs to answer.
+    fn touch(&self, _rank: u32) -> u64 {
         0
     }
     /// What a node has to keep.
@@ -323,8 +336,12 @@ impl Town for ByFingers<'_> {
         self.0.fingers(me).look(key, next)
     }
 
-    fn touch(&self, me: Spot, key: Point) -> u64 {
-        self.0.touch(me, key)
+    fn first_guess(&self, me: Spot, key: Point) -> u32 {
+        self.0.first_guess(me, key)
+    }
+
+    fn touch(&self, rank: u32) -> u64 {
+        self.0.touch(rank)
     }
 
     fn entries(&self) -> f64 {

@@ -4,6 +4,7 @@ pub mod churn;
 pub mod converged_ring;
 mod cpu_time;
 pub mod experiment;
+mod huge_pages;
 pub mod plot;
 pub mod random;
 pub mod ring_run;

@@ -46,7 +46,9 @@ pub enum RingCommand {
     #[command(after_help = SET_EXAMPLES)]
     Set(RingSetArgs),
     /// Stop what moves: every partition stays where it answers now
-    #[command(after_help = "Examples:\n  ringway ring cancel\n  ringway ring rebalance    later: even it out after all")]
+    #[command(
+        after_help = "Examples:\n  ringway ring cancel\n  ringway ring rebalance    later: even it out after all"
+    )]
     Cancel,
     /// Even the ring out, as after a cancelled change
     #[command(after_help = "Examples:\n  ringway ring rebalance")]

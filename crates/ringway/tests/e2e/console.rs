@@ -36,7 +36,9 @@ fn the_console_shows_nodes_apps_and_the_ring_in_chromium() {
     let profile_flag = format!("--user-data-dir={}", profile.display());
     let shot_flag = format!("--screenshot={}", screenshot.display());
     let dump = run("chromium", &[&common[..], &[&profile_flag, "--dump-dom", &url]].concat()).ok();
-    for expected in ["n1", "n2", "n3", "site", "<svg", "class=\"hop", "is-end", "answers for it", "best of 32 virtual nodes"] {
+    for expected in
+        ["n1", "n2", "n3", "site", "<svg", "class=\"hop", "is-end", "answers for it", "best of 32 virtual nodes"]
+    {
         assert!(dump.contains(expected), "{expected} is missing in the page");
     }
     run_in(&cluster.scratch, "chromium", &[&common[..], &[&profile_flag, &shot_flag, &url]].concat()).ok();

@@ -67,14 +67,22 @@ fn sum(node: &Node, bucket: &(String, String)) -> usize {
 fn fill(node: &Node, bucket: &(String, String)) {
     let (mut client, value) = (Client::connect(node, bucket), "x".repeat(VALUE_LEN));
     for number in 0..VALUES {
-        assert_eq!(client.ask(&format!("*3\r\n$3\r\nSET\r\n$9\r\nkey:{number:05}\r\n${VALUE_LEN}\r\n{value}\r\n")), "+OK");
+        assert_eq!(
+            client.ask(&format!("*3\r\n$3\r\nSET\r\n$9\r\nkey:{number:05}\r\n${VALUE_LEN}\r\n{value}\r\n")),
+            "+OK"
+        );
     }
 }
 
 fn assert_full(node: &Node, bucket: &(String, String)) {
     let mut client = Client::connect(node, bucket);
     for number in 0..VALUES {
-        assert_eq!(client.len_of(&format!("key:{number:05}")), format!(":{VALUE_LEN}"), "key {number} at {}", node.name);
+        assert_eq!(
+            client.len_of(&format!("key:{number:05}")),
+            format!(":{VALUE_LEN}"),
+            "key {number} at {}",
+            node.name
+        );
     }
 }
 

@@ -27,7 +27,8 @@ fn all_four_routers_end_at_the_same_owner_from_every_node() {
     for key in 0..6 {
         let key = format!("key:{key}");
         for from in ["n1", "n2", "n3"] {
-            let found = cluster.nodes[1].json(&["ring", "lookup", &key, "--via", "all", "--bucket", &name, "--from", from]);
+            let found =
+                cluster.nodes[1].json(&["ring", "lookup", &key, "--via", "all", "--bucket", &name, "--from", from]);
             let walks = found["walks"].as_array().expect("a walk for each router");
             assert_eq!(walks.len(), 4);
             for walk in walks {
@@ -52,7 +53,8 @@ fn all_four_routers_end_at_the_same_owner_from_every_node() {
 fn a_sample_sums_up_many_lookups() {
     let cluster = cluster(3);
     let rows = cluster.nodes[0].json(&["ring", "lookup", "--sample", "60", "--via", "all"]);
-    let routers: Vec<&str> = rows.as_array().expect("a row a router").iter().filter_map(|row| row["router"].as_str()).collect();
+    let routers: Vec<&str> =
+        rows.as_array().expect("a row a router").iter().filter_map(|row| row["router"].as_str()).collect();
     assert_eq!(routers, ["table", "neighbours", "fingers"]);
     for row in rows.as_array().expect("a row a router") {
         assert_eq!((number(&row["lookups"]), number(&row["wrong"]), number(&row["lost"])), (60, 0, 0), "{row}");

@@ -199,7 +199,9 @@ impl DataTier {
         let request = DataRequest::Yield { epoch, partitions };
         match self.call_data(node, Priority::Client, &request, YIELD_DEADLINE).await {
             Ok(DataReply::Yielded) => debug!(peer = %node, epoch, partitions = count, "partitions were handed over"),
-            Ok(_) => warn!(peer = %node, epoch, "the node that held partitions did not understand that they are taken over"),
+            Ok(_) => {
+                warn!(peer = %node, epoch, "the node that held partitions did not understand that they are taken over")
+            }
             Err(error) => {
                 self.note_failure(node);
                 warn!(peer = %node, epoch, partitions = count, %error, "partitions are taken over without the node that held them");

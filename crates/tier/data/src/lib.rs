@@ -44,5 +44,5 @@ pub use config::Config;
 pub use error::Error;
 pub use founded_ring::FoundedRing;
 pub use managed_ring::ManagedRing;
-pub use tier::DataTier;
 pub use moving::{Progress, Transfer, TransferState};
+pub use tier::DataTier;

@@ -51,7 +51,8 @@ async fn take_back(own: NodeId, log: &dyn ControlLog) {
     loop {
         let has_said = {
             let Ok(catalog) = catalog.wait_for(|catalog| catalog.nodes.contains_key(&own)).await else { return };
-            let is_meant = |p: Partition| (was_member && catalog.gainers(p).contains(&own)) || catalog.moves.has_synced(p, own);
+            let is_meant =
+                |p: Partition| (was_member && catalog.gainers(p).contains(&own)) || catalog.moves.has_synced(p, own);
             catalog.moves.partitions().any(is_meant)
         };
         if !has_said {

@@ -87,7 +87,9 @@ pub(crate) enum Purpose {
     Repair,
     /// The asker is to hold them, as of this epoch. Who does not know that epoch may still send writes past the asker, so it
     /// first waits until it does.
-    Move { epoch: u64 },
+    Move {
+        epoch: u64,
+    },
 }
 
 #[derive(Debug, Serialize, Deserialize)]

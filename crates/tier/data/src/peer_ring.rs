@@ -94,7 +94,8 @@ impl DataTier {
         if !view.is_peer_to_peer() {
             return Vec::new();
         }
-        let before = |p: Partition| view.holders.readers(p).iter().copied().take_while(|holder| *holder != node).collect();
+        let before =
+            |p: Partition| view.holders.readers(p).iter().copied().take_while(|holder| *holder != node).collect();
         let passed: BTreeSet<NodeId> = partitions.flat_map(|partition| -> Vec<NodeId> { before(partition) }).collect();
         passed.into_iter().collect()
     }
@@ -169,7 +170,8 @@ impl DataTier {
         open.retain(|p| view.sources(*p, replicas).all(|node| node == self.own || view.reach.contains_key(&node)));
         let mut sources: BTreeMap<NodeId, Vec<Partition>> = BTreeMap::new();
         for partition in &open {
-            for node in view.sources(*partition, replicas).filter(|node| *node != self.own && view.is_reachable(*node)) {
+            for node in view.sources(*partition, replicas).filter(|node| *node != self.own && view.is_reachable(*node))
+            {
                 sources.entry(node).or_default().push(*partition);
             }
         }
@@ -210,7 +212,12 @@ impl DataTier {
     }
 
     /// Both get what they lack. While keys are written one has a write a moment before the other: only what differs twice counts.
-    async fn level(self: &Arc<Self>, bucket: &Arc<Bucket>, peer: NodeId, partitions: &[Partition]) -> Result<(), Error> {
+    async fn level(
+        self: &Arc<Self>,
+        bucket: &Arc<Bucket>,
+        peer: NodeId,
+        partitions: &[Partition],
+    ) -> Result<(), Error> {
         let mut different = self.differing(bucket, peer, partitions).await?;
         if different.is_empty() {
             return Ok(());

@@ -117,9 +117,11 @@ impl DataTier {
     async fn bring(self: &Arc<Self>, bucket: &Arc<Bucket>, peer: NodeId, partition: Partition) -> Result<(), Error> {
         self.push(bucket, peer, partition).await?;
         let now = self.view();
-        let newcomers = now.holders.next(partition).iter().copied().filter(|node| !now.holders.readers(partition).contains(node));
+        let newcomers =
+            now.holders.next(partition).iter().copied().filter(|node| !now.holders.readers(partition).contains(node));
         // If neither is a holder any more, it goes to who is.
-        let is_lost = ![self.own, peer].iter().any(|node| now.writers(partition, bucket.replicas()).any(|n| n == *node));
+        let is_lost =
+            ![self.own, peer].iter().any(|node| now.writers(partition, bucket.replicas()).any(|n| n == *node));
         let instead = now.acting(partition, bucket.replicas()).filter(|_| is_lost);
         let others: BTreeSet<NodeId> = newcomers.chain(instead).collect();
         for node in others.into_iter().filter(|node| ![self.own, peer].contains(node) && now.is_reachable(*node)) {
@@ -167,7 +169,12 @@ impl DataTier {
     }
 
     /// Sends a whole partition: which of its cells were missed is not noted.
-    pub(crate) async fn push(self: &Arc<Self>, bucket: &Arc<Bucket>, peer: NodeId, partition: Partition) -> Result<(), Error> {
+    pub(crate) async fn push(
+        self: &Arc<Self>,
+        bucket: &Arc<Bucket>,
+        peer: NodeId,
+        partition: Partition,
+    ) -> Result<(), Error> {
         let limit = PageLimit { cells_max: PUSH_CELLS_MAX, bytes_max: PART_BYTES_MAX };
         let mut from = Some(0);
         while let Some(at) = from {

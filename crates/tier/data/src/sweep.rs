@@ -140,7 +140,12 @@ impl DataTier {
         Ok(dropped.transpose()?.unwrap_or(false))
     }
 
-    async fn return_one(self: &Arc<Self>, view: &View, bucket: &Arc<Bucket>, partition: Partition) -> Result<(), Error> {
+    async fn return_one(
+        self: &Arc<Self>,
+        view: &View,
+        bucket: &Arc<Bucket>,
+        partition: Partition,
+    ) -> Result<(), Error> {
         let Some(holder) = view.acting(partition, bucket.replicas()).filter(|holder| *holder != self.own) else {
             return Err(Error::Unreachable("nobody holds it now".to_owned()));
         };

@@ -19,9 +19,9 @@ use crate::bucket::{Bucket, Held};
 use crate::clock::Clock;
 use crate::dirty::Dirty;
 use crate::handover::Handover;
+use crate::moving::Moving;
 use crate::peer_door::{DataDoor, TransferDoor};
 use crate::stats::Stats;
-use crate::moving::Moving;
 use crate::view::{Reached, View};
 use crate::{Config, Error, door, handover, repair, sweep, transfer};
 

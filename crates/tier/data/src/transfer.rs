@@ -162,7 +162,12 @@ impl DataTier {
                 ready.iter().map(|partition| (partition, view.holders.since(partition))).collect()
             }
             Err(error) => {
-                warn!(epoch, partitions = ready.len(), error, "could not say that partitions are here, will compare again");
+                warn!(
+                    epoch,
+                    partitions = ready.len(),
+                    error,
+                    "could not say that partitions are here, will compare again"
+                );
                 Vec::new()
             }
         }

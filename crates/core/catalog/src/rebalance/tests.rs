@@ -97,7 +97,15 @@ fn show(catalog: &Catalog) -> String {
 fn a_newcomer_answers_partition_by_partition_as_it_gets_them() {
     check(
         3,
-        &[Join(4), Synced(4, 0, 1024), Synced(4, 0, 1024), Synced(1, 0, 4096), Synced(2, 0, 4096), Synced(3, 0, 4096), Synced(4, 0, 4096)],
+        &[
+            Join(4),
+            Synced(4, 0, 1024),
+            Synced(4, 0, 1024),
+            Synced(1, 0, 4096),
+            Synced(2, 0, 4096),
+            Synced(3, 0, 4096),
+            Synced(4, 0, 4096),
+        ],
         expect![[r#"
             epoch 5 moving 0 | 1:4096 2:4096 3:4096
             4 joins: epoch 6 moving 3072 | 1:4096>3072 2:4096>3072 3:4096>3072 4:0>3072
@@ -115,7 +123,16 @@ fn a_newcomer_answers_partition_by_partition_as_it_gets_them() {
 fn a_second_node_may_join_while_the_first_fetches_and_what_that_has_stays() {
     check(
         3,
-        &[Join(4), Synced(4, 0, 2048), Join(5), Synced(4, 0, 4096), Synced(5, 0, 4096), Synced(1, 0, 4096), Synced(2, 0, 4096), Synced(3, 0, 4096)],
+        &[
+            Join(4),
+            Synced(4, 0, 2048),
+            Join(5),
+            Synced(4, 0, 4096),
+            Synced(5, 0, 4096),
+            Synced(1, 0, 4096),
+            Synced(2, 0, 4096),
+            Synced(3, 0, 4096),
+        ],
         expect![[r#"
             epoch 5 moving 0 | 1:4096 2:4096 3:4096
             4 joins: epoch 6 moving 3072 | 1:4096>3072 2:4096>3072 3:4096>3072 4:0>3072
@@ -169,7 +186,19 @@ fn a_dead_node_that_is_removed_while_data_moves_is_not_waited_for() {
 fn a_cancelled_change_leaves_everything_where_it_answers_until_it_is_taken_up_again() {
     check(
         3,
-        &[Cancel, Join(4), Synced(1, 0, 2048), Synced(2, 0, 2048), Synced(3, 0, 2048), Synced(4, 0, 2048), Leave(1), Cancel, Synced(4, 0, 4096), Rebalance, Cancel],
+        &[
+            Cancel,
+            Join(4),
+            Synced(1, 0, 2048),
+            Synced(2, 0, 2048),
+            Synced(3, 0, 2048),
+            Synced(4, 0, 2048),
+            Leave(1),
+            Cancel,
+            Synced(4, 0, 4096),
+            Rebalance,
+            Cancel,
+        ],
         expect![[r#"
             epoch 5 moving 0 | 1:4096 2:4096 3:4096
             cancel: refused: nothing is moving: the ring is settled in epoch 5
@@ -189,13 +218,17 @@ fn a_cancelled_change_leaves_everything_where_it_answers_until_it_is_taken_up_ag
 
 #[test]
 fn the_second_node_of_all_may_be_cancelled_half_way() {
-    let catalog = check(1, &[Join(2), Synced(2, 0, 1000), Synced(1, 0, 1000), Cancel], expect![[r#"
+    let catalog = check(
+        1,
+        &[Join(2), Synced(2, 0, 1000), Synced(1, 0, 1000), Cancel],
+        expect![[r#"
         epoch 1 moving 0 | 1:4096
         2 joins: epoch 2 moving 4096 | 1:4096 2:0>4096
         2 has all below 1000: epoch 3 moving 3096 | 1:4096 2:1000>4096
         1 has all below 1000: noted
         cancel: epoch 4 moving 0 | 1:4096 2:1000
-    "#]]);
+    "#]],
+    );
     let copies = |p: u16| catalog.layout.owners(Partition(p)).len();
     assert_eq!((copies(999), copies(1000)), (2, 1));
     let json = serde_json::to_string(&catalog).unwrap();
@@ -206,7 +239,15 @@ fn the_second_node_of_all_may_be_cancelled_half_way() {
 fn a_report_from_before_the_row_changed_is_refused_and_says_why() {
     let catalog = check(
         3,
-        &[Join(4), Synced(4, 1, 4096), Synced(4, 0, 100), Leave(1), Synced(4, 1, 4096), Restarts(4), Synced(4, 1, 4096)],
+        &[
+            Join(4),
+            Synced(4, 1, 4096),
+            Synced(4, 0, 100),
+            Leave(1),
+            Synced(4, 1, 4096),
+            Restarts(4),
+            Synced(4, 1, 4096),
+        ],
         expect![[r#"
             epoch 5 moving 0 | 1:4096 2:4096 3:4096
             4 joins: epoch 6 moving 3072 | 1:4096>3072 2:4096>3072 3:4096>3072 4:0>3072
@@ -223,14 +264,18 @@ fn a_report_from_before_the_row_changed_is_refused_and_says_why() {
 
 #[test]
 fn a_node_that_starts_again_takes_back_what_it_said() {
-    let catalog = check(4, &[Leave(1), Synced(2, 0, 4096), Restarts(2), Synced(3, 0, 4096), Synced(4, 0, 4096)], expect![[r#"
+    let catalog = check(
+        4,
+        &[Leave(1), Synced(2, 0, 4096), Restarts(2), Synced(3, 0, 4096), Synced(4, 0, 4096)],
+        expect![[r#"
         epoch 7 moving 0 | 1:3072 2:3072 3:3072 4:3072
         1 leaves: epoch 8 moving 3072 | 1:3072>0 2:3072>4096 3:3072>4096 4:3072>4096
         2 has all below 4096: epoch 9 moving 3071 | 1:3071>0 2:3073>4096 3:3072>4096 4:3072>4096
         2 starts again: epoch 10 moving 3071 | 1:3071>0 2:3073>4096 3:3072>4096 4:3072>4096
         3 has all below 4096: epoch 11 moving 2560 | 1:2560>0 2:3073>4096 3:3583>4096 4:3072>4096
         4 has all below 4096: epoch 12 moving 2048 | 1:2048>0 2:3073>4096 3:3583>4096 4:3584>4096
-    "#]]);
+    "#]],
+    );
     let waits_for_it = |p: Partition| catalog.gainers(p).contains(&node(2).id);
     assert!(catalog.moves.partitions().all(waits_for_it), "only what the one that restarted is to get");
 }
@@ -239,7 +284,16 @@ fn a_node_that_starts_again_takes_back_what_it_said() {
 fn what_a_dead_node_held_is_copied_elsewhere_and_it_comes_back_to_what_was_not() {
     check(
         5,
-        &[GiveUp(5), GiveUp(5), Synced(1, 0, 2048), Synced(2, 0, 2048), Synced(3, 0, 2048), Synced(4, 0, 2048), TakeBack(5), TakeBack(5)],
+        &[
+            GiveUp(5),
+            GiveUp(5),
+            Synced(1, 0, 2048),
+            Synced(2, 0, 2048),
+            Synced(3, 0, 2048),
+            Synced(4, 0, 2048),
+            TakeBack(5),
+            TakeBack(5),
+        ],
         expect![[r#"
             epoch 9 moving 0 | 1:2458 2:2458 3:2458 4:2457 5:2457
             5 is given up: epoch 10 moving 2478 | 1:2458>3072 2:2458>3072 3:2458>3072 4:2457>3072 5:2457>0
@@ -252,22 +306,30 @@ fn what_a_dead_node_held_is_copied_elsewhere_and_it_comes_back_to_what_was_not()
             5 is back: noted
         "#]],
     );
-    check(3, &[GiveUp(3)], expect![[r#"
+    check(
+        3,
+        &[GiveUp(3)],
+        expect![[r#"
         epoch 5 moving 0 | 1:4096 2:4096 3:4096
         3 is given up: refused: what node 03030303030303030303030303030303 holds can be copied nowhere else: that takes 4 active nodes
-    "#]]);
+    "#]],
+    );
 }
 
 #[test]
 fn messages_from_nodes_that_were_removed_are_refused() {
-    check(3, &[Leave(3), Remove(3), Synced(3, 0, 4096), Restarts(3), TakeBack(3)], expect![[r#"
+    check(
+        3,
+        &[Leave(3), Remove(3), Synced(3, 0, 4096), Restarts(3), TakeBack(3)],
+        expect![[r#"
         epoch 5 moving 0 | 1:4096 2:4096 3:4096
         3 leaves: epoch 6 moving 1365 | 1:4096 2:4096 3:1365>0
         3 is removed: noted
         3 has all below 4096: refused: there is no node 03030303030303030303030303030303
         3 starts again: refused: there is no node 03030303030303030303030303030303
         3 is back: refused: there is no node 03030303030303030303030303030303
-    "#]]);
+    "#]],
+    );
 }
 
 #[test]

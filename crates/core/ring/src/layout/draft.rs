@@ -35,11 +35,7 @@ struct Freedom {
 }
 
 impl<'a> Draft<'a> {
-    pub(super) fn keep(
-        previous: impl Fn(Partition) -> Vec<NodeId>,
-        members: &'a [Member],
-        replicas: usize,
-    ) -> Self {
+    pub(super) fn keep(previous: impl Fn(Partition) -> Vec<NodeId>, members: &'a [Member], replicas: usize) -> Self {
         let index: BTreeMap<NodeId, u16> = members.iter().zip(0..).map(|(member, at)| (member.id, at)).collect();
         let count = members.len();
         let mut draft = Self {
@@ -115,7 +111,9 @@ impl<'a> Draft<'a> {
     fn count_shared(&mut self, row: usize, node: u16, change: i16) {
         let count = self.members.len();
         for other in self.rows[row].iter().filter(|other| **other != node) {
-            for pair in [usize::from(node) * count + usize::from(*other), usize::from(*other) * count + usize::from(node)] {
+            for pair in
+                [usize::from(node) * count + usize::from(*other), usize::from(*other) * count + usize::from(node)]
+            {
                 self.shared[pair] = self.shared[pair].saturating_add_signed(change);
             }
         }
@@ -201,9 +199,8 @@ impl Draft<'_> {
     /// Who can hold a row instead of `giver`, without more replicas in one zone.
     fn takers_of(&self, row: usize, giver: u16) -> impl Iterator<Item = u16> + '_ {
         let clashes = self.zone_clashes(row, giver, Some(giver));
-        self.nodes().filter(move |node| {
-            !self.rows[row].contains(node) && self.zone_clashes(row, *node, Some(giver)) <= clashes
-        })
+        self.nodes()
+            .filter(move |node| !self.rows[row].contains(node) && self.zone_clashes(row, *node, Some(giver)) <= clashes)
     }
 
     /// Rows without a primary get one, of those who held them before if anybody did: the one with the fewest to its quota.

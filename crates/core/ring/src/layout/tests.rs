@@ -98,7 +98,8 @@ fn the_same_members_give_the_same_table_and_nothing_moves() {
 #[test]
 fn a_ring_that_grew_node_by_node_loses_any_node_without_moving_more_than_it_held() {
     for (replicas, count) in [(2, 5), (3, 10), (3, 20)] {
-        let grown = (1..=count).fold(Layout::default(), |layout, number| Layout::next(&layout, &members(number), replicas));
+        let grown =
+            (1..=count).fold(Layout::default(), |layout, number| Layout::next(&layout, &members(number), replicas));
         for gone in 0..count as usize {
             let mut without = members(count);
             let node = without.remove(gone).id;

@@ -115,12 +115,19 @@ async fn live(deps: Deps, shared: Arc<Shared>, told: mpsc::Receiver<Told>, tasks
 
 enum Stage {
     /// In no ring, or not with all places.
-    Outside { ask_at: Instant },
+    Outside {
+        ask_at: Instant,
+    },
     Asking(BoxFuture<'static, Seen>),
     Inside,
     /// Goes, for good.
-    Departing { until_left: BTreeSet<Point> },
-    Departed { emptied: bool, check_at: Instant },
+    Departing {
+        until_left: BTreeSet<Point>,
+    },
+    Departed {
+        emptied: bool,
+        check_at: Instant,
+    },
 }
 
 struct Driver {
@@ -207,7 +214,8 @@ impl Driver {
         }
         let is_due = |at: &Instant| *at <= now;
         if self.stale_hints.values().any(is_due) {
-            let dead: BTreeSet<NodeId> = self.stale_hints.iter().filter(|(_, at)| is_due(at)).map(|(n, _)| *n).collect();
+            let dead: BTreeSet<NodeId> =
+                self.stale_hints.iter().filter(|(_, at)| is_due(at)).map(|(n, _)| *n).collect();
             self.stale_hints.retain(|node, _| !dead.contains(node));
             self.shared.change_table(|table| table.forget_owners(|owner| dead.contains(&owner)));
         }
@@ -327,7 +335,10 @@ impl Driver {
 
     fn draw_another(&mut self, at: Point, by: VirtualNode) {
         if by.node == self.deps.own {
-            error!(point = at.0, "another machine stands on the ring with this node's identity: was its data directory copied?");
+            error!(
+                point = at.0,
+                "another machine stands on the ring with this node's identity: was its data directory copied?"
+            );
         }
         let mut taken: BTreeSet<Point> = self.others.values().flat_map(|(points, _)| points).copied().collect();
         taken.extend(&self.wanted);
@@ -384,7 +395,12 @@ impl Driver {
             }
             Entry::Join(known) => {
                 let own = self.deps.own;
-                for by in known.iter().filter(|way| way.node != own && self.wanted.contains(&way.point)).copied().collect::<Vec<_>>() {
+                for by in known
+                    .iter()
+                    .filter(|way| way.node != own && self.wanted.contains(&way.point))
+                    .copied()
+                    .collect::<Vec<_>>()
+                {
                     self.draw_another(by.point, by);
                 }
                 self.join(&known, &mut effects);
@@ -541,8 +557,11 @@ impl Driver {
         let own = self.deps.own;
         let mut members: Vec<VirtualNode> =
             self.shared.hosted().joined().into_iter().map(|point| VirtualNode { point, node: own }).collect();
-        let alive = self.others.iter().filter(|(node, _)| !self.down.contains_key(node) && self.shared.is_member(**node));
-        members.extend(alive.flat_map(|(node, (points, _))| points.iter().map(|at| VirtualNode { point: *at, node: *node })));
+        let alive =
+            self.others.iter().filter(|(node, _)| !self.down.contains_key(node) && self.shared.is_member(**node));
+        members.extend(
+            alive.flat_map(|(node, (points, _))| points.iter().map(|at| VirtualNode { point: *at, node: *node })),
+        );
         let now = self.now();
         self.shared.hosted().give_all(now, &Input::Members(members), effects);
     }

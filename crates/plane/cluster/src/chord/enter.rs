@@ -31,7 +31,8 @@ pub fn decide(seen: &Seen) -> Entry {
     if !inside.is_empty() {
         return Entry::Join(inside);
     }
-    let is_accounted = |node: &NodeId| *node == seen.own || seen.answered.contains_key(node) || seen.down.contains(node);
+    let is_accounted =
+        |node: &NodeId| *node == seen.own || seen.answered.contains_key(node) || seen.down.contains(node);
     let first_here = seen.members.iter().find(|node| **node == seen.own || seen.answered.contains_key(node));
     if seen.members.iter().all(is_accounted) && first_here == Some(&seen.own) { Entry::Found } else { Entry::Wait }
 }
@@ -47,7 +48,9 @@ mod tests {
     }
 
     fn seen(own: u8, down: &[u8], answered: &[(u8, &[u64])]) -> Entry {
-        let places = |of: u8, points: &[u64]| points.iter().map(|at| VirtualNode { point: Point(*at), node: node(of) }).collect();
+        let places = |of: u8, points: &[u64]| {
+            points.iter().map(|at| VirtualNode { point: Point(*at), node: node(of) }).collect()
+        };
         decide(&Seen {
             own: node(own),
             members: [1, 2, 3].map(node).into(),

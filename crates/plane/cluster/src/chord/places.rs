@@ -21,7 +21,10 @@ struct Kept {
 
 /// Places end where partitions do, so that an arc is whole partitions (and Redis slots).
 pub fn place(partition: Partition) -> Point {
-    Point((u64::from(partition.0) << (64 - PARTITION_COUNT.trailing_zeros())) | (u64::MAX >> PARTITION_COUNT.trailing_zeros()))
+    Point(
+        (u64::from(partition.0) << (64 - PARTITION_COUNT.trailing_zeros()))
+            | (u64::MAX >> PARTITION_COUNT.trailing_zeros()),
+    )
 }
 
 /// The partition that a point is in.

@@ -51,5 +51,6 @@ pub fn encode(packet: &impl Serialize) -> Bytes {
 }
 
 pub fn decode<T: DeserializeOwned>(body: &[u8]) -> Result<T, String> {
-    postcard::from_bytes(body).map_err(|why| format!("ring message is not understood ({why}): same version everywhere?"))
+    postcard::from_bytes(body)
+        .map_err(|why| format!("ring message is not understood ({why}): same version everywhere?"))
 }

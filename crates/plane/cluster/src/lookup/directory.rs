@@ -56,9 +56,9 @@ impl Directory {
         holder: impl Fn(Partition) -> Option<NodeId>,
     ) -> Result<Entry, KvError> {
         let mut buckets = self.buckets.lock().await;
-        let is_due = buckets.get(bucket).is_none_or(|learned| {
-            learned.entries.find(key).is_none() && learned.at.elapsed() >= REFRESH_AFTER
-        });
+        let is_due = buckets
+            .get(bucket)
+            .is_none_or(|learned| learned.entries.find(key).is_none() && learned.at.elapsed() >= REFRESH_AFTER);
         if is_due {
             let learned = self.learn(bucket, holder).await?;
             buckets.insert(bucket.to_owned(), learned);

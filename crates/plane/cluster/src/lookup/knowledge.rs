@@ -13,8 +13,8 @@ use ringway_ports::Walk;
 use ringway_ring::finger_union::Place;
 use ringway_ring::neighbours::NEIGHBOURS_DEFAULT;
 use ringway_ring::{
-    Base, FingerShape, FingerTable, FingerUnion, Holders, Neighbours, NodeId, NodeTable, Partition, Point,
-    Router, Step, Via, VirtualNode,
+    Base, FingerShape, FingerTable, FingerUnion, Holders, Neighbours, NodeId, NodeTable, Partition, Point, Router,
+    Step, Via, VirtualNode,
 };
 
 use super::message::Saw;

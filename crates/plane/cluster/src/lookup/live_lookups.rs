@@ -8,8 +8,8 @@ use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
 use ringway_catalog::Catalog;
 use ringway_ports::{
-    ControlLog, Kv, LookupError, LookupWish, Lookups, Membership, PeerHandler, Peers, Priority, Reach, Ring,
-    Service, Walk, Walked,
+    ControlLog, Kv, LookupError, LookupWish, Lookups, Membership, PeerHandler, Peers, Priority, Reach, Ring, Service,
+    Walk, Walked,
 };
 use ringway_ring::{NodeId, Partition, Point, Step, Via, VirtualNode, point_of};
 
@@ -156,7 +156,8 @@ impl LiveLookups {
             let knew = format!("the directory is node {}", name(&view.catalog, directory));
             return Ok(Saw { at, step: Step::Ask(vec![place]), entries: 1, knew });
         }
-        let owner = view.knowledge.holder(partition_at(key)).map(|node| VirtualNode { point: end_of(partition_at(key)), node });
+        let owner =
+            view.knowledge.holder(partition_at(key)).map(|node| VirtualNode { point: end_of(partition_at(key)), node });
         let knew = "not mine any more".to_owned();
         Ok(Saw { at, step: owner.map_or(Step::Unknown, |owner| Step::Ask(vec![owner])), entries: 1, knew })
     }
@@ -196,7 +197,8 @@ impl Lookups for LiveLookups {
         let me = self.me.upgrade();
         async move {
             let me = me.ok_or_else(|| LookupError::Unavailable("this node is stopping".to_owned()))?;
-            if let Some(bucket) = wish.bucket.as_ref().filter(|bucket| !me.view().catalog.buckets.contains_key(*bucket)) {
+            if let Some(bucket) = wish.bucket.as_ref().filter(|bucket| !me.view().catalog.buckets.contains_key(*bucket))
+            {
                 return Err(LookupError::NoBucket(bucket.clone()));
             }
             let sought = Sought { key: wish.key, bucket: wish.bucket };
@@ -225,8 +227,7 @@ impl Ask for Asker {
 
     fn ask(&self, at: VirtualNode) -> BoxFuture<'_, Result<Told, String>> {
         async move {
-            let asked =
-                StepQuestion { sought: self.sought.clone(), via: self.via, walk: self.walk, at: at.point };
+            let asked = StepQuestion { sought: self.sought.clone(), via: self.via, walk: self.walk, at: at.point };
             if at.node == self.lookups.own {
                 return self.lookups.steps(&asked, true).await;
             }

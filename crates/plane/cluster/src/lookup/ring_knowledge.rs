@@ -25,7 +25,11 @@ impl RingKnowledge {
         Self { own, places, holders }
     }
 
-    fn union<'a>(&self, via: Via, places: impl Iterator<Item = &'a VirtualNodeView> + Clone) -> FingerUnion<VirtualNode> {
+    fn union<'a>(
+        &self,
+        via: Via,
+        places: impl Iterator<Item = &'a VirtualNodeView> + Clone,
+    ) -> FingerUnion<VirtualNode> {
         let fingers = places.clone().flat_map(|place| if via == Via::Fingers { &place.fingers[..] } else { &[] });
         let fingers: Vec<VirtualNode> = fingers.copied().collect();
         FingerUnion::new(places.map(|place| self.place(place)).collect(), fingers)

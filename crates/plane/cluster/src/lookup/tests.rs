@@ -203,7 +203,8 @@ async fn an_entry_of_the_directory_that_has_grown_old_costs_a_hop_at_most() {
     world.walk(2, "k0", Via::Index, Walk::Node).await;
     // Everything goes somewhere else, and the directory has learned before.
     let mut changed = Catalog::clone(&world.nodes[&id(1)].0.catalog.borrow());
-    let rotate = |partition| [1, 2, 3, 4].map(id).into_iter().cycle().skip(usize::from(partition) % 4).take(3).collect();
+    let rotate =
+        |partition| [1, 2, 3, 4].map(id).into_iter().cycle().skip(usize::from(partition) % 4).take(3).collect();
     changed.layout = Layout::from_rows(9, &[], |partition: Partition| rotate(partition.0));
     changed.since = vec![9; 4096];
     for (node, _) in world.nodes.values() {

@@ -116,7 +116,8 @@ impl<A: Ask> Walker<'_, A> {
                 Some(self.note(first, round_trip, is_local))
             }
             Err(failure) => {
-                let stop = Stop { node: at.node, at: Some(at.point), round_trip, is_local, entries: 0, ..Stop::default() };
+                let stop =
+                    Stop { node: at.node, at: Some(at.point), round_trip, is_local, entries: 0, ..Stop::default() };
                 self.stops.push(Stop { failure: Some(failure), ..stop });
                 None
             }

@@ -211,7 +211,9 @@ pub fn settle<N: std::borrow::Borrow<Node>>(nodes: &[N]) {
     let first: &Node = nodes[0].borrow();
     let catalog = first.catalog();
     for member in catalog.layout.members() {
-        first.propose(Command::Synced { node: *member, epoch: first.catalog().epoch, partitions: None }).expect("synced");
+        first
+            .propose(Command::Synced { node: *member, epoch: first.catalog().epoch, partitions: None })
+            .expect("synced");
     }
     assert!(!first.catalog().is_moving());
 }

@@ -28,7 +28,9 @@ pub(crate) async fn show(control: Arc<Control>, call: Call) -> Reply {
 
 fn change(catalog: &Catalog, call: &Call) -> Result<Change, Error> {
     if catalog.ring.is_chord() {
-        return Err(Error::Refused("a peer-to-peer ring is not planned: its nodes draw their places by lot".to_owned()));
+        return Err(Error::Refused(
+            "a peer-to-peer ring is not planned: its nodes draw their places by lot".to_owned(),
+        ));
     }
     let named = |name: &str| -> Result<BTreeSet<NodeId>, Error> {
         let nodes = call.query(name)?.unwrap_or_default();
@@ -36,7 +38,9 @@ fn change(catalog: &Catalog, call: &Call) -> Result<Change, Error> {
     };
     let change = Change { join: call.number("join")?.unwrap_or(0), leave: named("leave")?, kill: named("kill")? };
     if change == Change::default() {
-        return Err(Error::BadRequest("a plan is for a change: add `?join=2`, `?leave=NODE` or `?kill=NODE`".to_owned()));
+        return Err(Error::BadRequest(
+            "a plan is for a change: add `?join=2`, `?leave=NODE` or `?kill=NODE`".to_owned(),
+        ));
     }
     if change.join > JOIN_MAX {
         return Err(Error::BadRequest(format!("`join` is {JOIN_MAX} at most")));
@@ -70,4 +74,3 @@ fn loads(catalog: &Catalog, answers: Vec<Answer<Vec<PartitionLoad>>>) -> (Loads,
     }
     (loads, unmeasured)
 }
-

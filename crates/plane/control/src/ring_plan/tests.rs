@@ -47,7 +47,12 @@ fn a_join_moves_the_newcomers_share_and_no_more() {
     assert_eq!(plan.moved_over_ideal, Some(1.0));
     let new = plan.nodes.iter().find(|node| node.role == "joins").unwrap();
     assert_eq!((new.name.as_str(), new.now.held, new.then.held, new.fetches.partitions), ("new-1", 0, 3072, 3072));
-    assert!(plan.nodes.iter().filter(|node| node.role == "stays").all(|node| node.now.held == 4096 && node.then.held == 3072));
+    assert!(
+        plan.nodes
+            .iter()
+            .filter(|node| node.role == "stays")
+            .all(|node| node.now.held == 4096 && node.then.held == 3072)
+    );
     // 30 MiB at one a second.
     assert!((plan.minutes.unwrap() - 0.5).abs() < 0.01, "{:?}", plan.minutes);
     assert!(plan.kill.is_none());

@@ -13,9 +13,9 @@ use ringway_catalog::{Addresses, BlobId, Catalog, Command, JoinToken, NodeInfo, 
 use ringway_control::api::IssuedToken;
 use ringway_control::{Config, Control, Deps, Fetch, PartitionLoad};
 use ringway_ports::{
-    BlobError, Blobs, ControlLog, InstanceView, Instances, Kv, KvError, KvPage, LogLine, LookupError, LookupWish, Lookups,
-    Membership, PeerError, PeerHandler, PeerStream, Peers, Priority, ProposeError, Reach, Ring, RingError, Service, Stop,
-    VirtualNodeView, Walked,
+    BlobError, Blobs, ControlLog, InstanceView, Instances, Kv, KvError, KvPage, LogLine, LookupError, LookupWish,
+    Lookups, Membership, PeerError, PeerHandler, PeerStream, Peers, Priority, ProposeError, Reach, Ring, RingError,
+    Service, Stop, VirtualNodeView, Walked,
 };
 use ringway_ring::{Holders, NodeId, Partition, Point, Step, Via, VirtualNode, partition_of};
 use tokio::sync::{broadcast, watch};
@@ -284,7 +284,8 @@ impl Lookups for Node {
     fn walk(&self, wish: LookupWish) -> BoxFuture<'static, Result<Walked, LookupError>> {
         let catalog = self.world.catalog.lock().expect("no test panics while it holds this");
         let owner = catalog.read_layout().primary(partition_of(&wish.key)).expect("somebody has it");
-        let place = |node: NodeId| Partition::all().find(|partition| catalog.read_layout().primary(*partition) == Some(node));
+        let place =
+            |node: NodeId| Partition::all().find(|partition| catalog.read_layout().primary(*partition) == Some(node));
         let point = |partition: Partition| Point((u64::from(partition.0) << 52) | ((1 << 52) - 1));
         let stop = |node: NodeId, is_local| {
             let at = if is_local { place(node).map(point) } else { Some(point(partition_of(&wish.key))) };

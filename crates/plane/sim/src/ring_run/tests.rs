@@ -53,7 +53,9 @@ fn half_of_all_nodes_dead_at_once_costs_timeouts_and_loses_nothing() {
     // How many died next to each other differs much between seeds: hence the mean of several.
     for (fail, hops, timeouts) in [(0.1, 3.98, 0.43), (0.3, 4.47, 1.95), (0.5, 5.13, 4.91)] {
         let found: Vec<RouterFigures> = (1..=6)
-            .map(|seed| figures(&RingRun { seed, routers: vec![Via::Fingers], ..run(1000, Base::TWO, 20, fail) }).remove(0))
+            .map(|seed| {
+                figures(&RingRun { seed, routers: vec![Via::Fingers], ..run(1000, Base::TWO, 20, fail) }).remove(0)
+            })
             .collect();
         assert!(found.iter().all(|found| (found.wrong, found.lost) == (0, 0)), "{fail}: {found:?}");
         let mean = |of: fn(&RouterFigures) -> f64| found.iter().map(of).sum::<f64>() / found.len() as f64;

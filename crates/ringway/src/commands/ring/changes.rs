@@ -18,7 +18,8 @@ pub fn changes(before: Option<&RingFrame>, now: &RingFrame) -> Vec<String> {
 }
 
 fn state(now: &RingFrame) -> String {
-    let nodes: Vec<String> = now.status.nodes.iter().map(|node| format!("{} {}", node.name, word(node.reach))).collect();
+    let nodes: Vec<String> =
+        now.status.nodes.iter().map(|node| format!("{} {}", node.name, word(node.reach))).collect();
     let kind = now.ring.as_ref().map(|ring| ring.kind).unwrap_or_default();
     let ring = match &now.status.ring.moving {
         _ if kind.is_chord() => "peer to peer".to_owned(),
@@ -41,7 +42,11 @@ fn nodes(before: &RingFrame, now: &RingFrame) -> Vec<String> {
             lines.push(format!("{} is {}{again}", node.name, word(node.reach)));
         }
         if old.state != node.state {
-            lines.push(format!("{} is {}", node.name, if node.state == ringway_catalog::NodeState::Leaving { "leaving" } else { "active" }));
+            lines.push(format!(
+                "{} is {}",
+                node.name,
+                if node.state == ringway_catalog::NodeState::Leaving { "leaving" } else { "active" }
+            ));
         }
     }
     let gone = before.status.nodes.iter().filter(|node| of(now, node).is_none());

@@ -12,7 +12,8 @@ const STOPS_SHOWN: usize = 12;
 
 pub async fn run(client: &AdminClient, wanted: &LookupArgs, json: bool) -> Result<()> {
     let key = wanted.key.as_deref().unwrap_or_default();
-    let lookup: Lookup = client.get(&format!("/v1/ring/lookup?key={}{}", segment(key), query(wanted, wanted.via))).await?;
+    let lookup: Lookup =
+        client.get(&format!("/v1/ring/lookup?key={}{}", segment(key), query(wanted, wanted.via))).await?;
     if json {
         return output::print_json(&lookup);
     }
@@ -25,7 +26,9 @@ pub async fn run(client: &AdminClient, wanted: &LookupArgs, json: bool) -> Resul
     say!("owners, primary first{epoch}: {}{next}", owners.join(", "));
     match &lookup.walks[..] {
         [walk] => print_walk(walk),
-        walks => say!("\n{}", output::table(&["ROUTER", "HOPS", "TIME", "ENTRIES", "OWNER", "WAY"], walks.iter().map(row))),
+        walks => {
+            say!("\n{}", output::table(&["ROUTER", "HOPS", "TIME", "ENTRIES", "OWNER", "WAY"], walks.iter().map(row)))
+        }
     }
     Ok(())
 }

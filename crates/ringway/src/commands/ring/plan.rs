@@ -32,7 +32,9 @@ fn print(plan: &RingPlan) {
     say!("  ideal      {}", moved(plan.ideal));
     say!("  H % N      {}{}", moved(plan.modulo), over(plan.modulo_over_ideal));
     match plan.minutes {
-        Some(minutes) => say!("  takes      about {} at {}/s for each node", took(minutes), output::bytes(plan.transfer_rate)),
+        Some(minutes) => {
+            say!("  takes      about {} at {}/s for each node", took(minutes), output::bytes(plan.transfer_rate))
+        }
         None => say!("  takes      nothing has to move"),
     }
     let head = ["NODE", "", "PRIMARY", "HELD", "BYTES", "FETCHES"];
@@ -73,7 +75,10 @@ fn took(minutes: f64) -> String {
 fn killed(kill: &KillPlan) -> String {
     let mut lines = vec![format!("when {} dies:", kill.node.name)];
     for taken in &kill.taken_over {
-        lines.push(format!("  at once    {} answers for {} partitions that it was primary of", taken.by, taken.partitions));
+        lines.push(format!(
+            "  at once    {} answers for {} partitions that it was primary of",
+            taken.by, taken.partitions
+        ));
     }
     for left in &kill.copies_left {
         let copies = match left.copies {

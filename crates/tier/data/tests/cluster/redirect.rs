@@ -24,10 +24,11 @@ impl Follower {
     async fn ask(&mut self, first: SocketAddr, words: &[&str]) -> (Reply, usize) {
         let mut address = first;
         for hops in 1..=HOPS_MAX {
-            if !self.clients.contains_key(&address) {
-                self.clients.insert(address, Client::authenticated(address, "b").await);
-            }
-            let reply = self.clients.get_mut(&address).unwrap().ask(words).await;
+            let client = match self.clients.entry(address) {
+                Entry::Occupied(known) => known.into_mut(),
+                Entry::Vacant(place) => place.insert(Client::authenticated(address, "b").await),
+            };
+            let reply = client.ask(words).await;
             let Reply::Error(text) = &reply else { return (reply, hops) };
             let Some(moved) = text.strip_prefix("MOVED ") else { return (reply, hops) };
             let (slot, place) = moved.split_once(' ').unwrap();

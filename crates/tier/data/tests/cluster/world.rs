@@ -9,7 +9,9 @@ use std::time::Duration;
 use bytes::Bytes;
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
-use ringway_catalog::{Addresses, Bucket, Catalog, Command, JoinToken, NodeInfo, NodeState, Outcome, Refusal, Secret, Stamped};
+use ringway_catalog::{
+    Addresses, Bucket, Catalog, Command, JoinToken, NodeInfo, NodeState, Outcome, Refusal, Secret, Stamped,
+};
 use ringway_data::{Config, DataTier, ManagedRing};
 use ringway_manifest::{Bucket as Spec, Storage};
 use ringway_ports::{ControlLog, Kv, ProposeError};

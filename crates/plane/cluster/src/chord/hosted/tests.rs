@@ -229,7 +229,8 @@ impl SlowWorld {
 #[test]
 fn machines_that_come_and_go_do_not_talk_without_end() {
     for seed in 1..=60 {
-        let mut world = SlowWorld { machines: BTreeMap::new(), now: Duration::ZERO, under_way: Vec::new(), seed, lost: 0 };
+        let mut world =
+            SlowWorld { machines: BTreeMap::new(), now: Duration::ZERO, under_way: Vec::new(), seed, lost: 0 };
         let first = world.enter(1, None);
         world.live(300);
         world.enter(2, Some(first));

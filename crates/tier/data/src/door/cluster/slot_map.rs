@@ -34,7 +34,9 @@ impl<'a> SlotMap<'a> {
     pub(in crate::door) fn new(view: &'a View, replicas: usize, local: SocketAddr) -> Self {
         let mut ranges: Vec<SlotRange> = Vec::new();
         for partition in Partition::all() {
-            let Some(primary) = view.acting(partition, replicas).or_else(|| view.own_if_unknown(partition)) else { continue };
+            let Some(primary) = view.acting(partition, replicas).or_else(|| view.own_if_unknown(partition)) else {
+                continue;
+            };
             let mut others: Vec<NodeId> = view.readers(partition, replicas).filter(|node| *node != primary).collect();
             // Their order says nothing to a client, and sorted there are fewer ranges.
             others.sort_unstable();
