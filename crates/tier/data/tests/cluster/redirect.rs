@@ -1,5 +1,6 @@
 //! When a client is sent to another node, and that nobody is sent in circles.
 
+use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
 
