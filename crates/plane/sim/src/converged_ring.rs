@@ -173,9 +173,8 @@ impl ConvergedRing {
 
     /// Whom `fingers(me)` will look at first for the key.
     fn first_guess(&self, me: Spot, key: Point) -> u32 {
-        let slots = self.shape.slots();
-        let slot = self.shape.slot_within(me.point.distance_to(key).wrapping_sub(1)).unwrap_or(0);
-        self.fingers[me.rank as usize * slots + slot]
+        let slot = self.shape.slot_within(me.point.distance_to(key).wrapping_sub(1));
+        slot.map_or(me.rank, |slot| self.fingers[me.rank as usize * self.shape.slots() + slot])
     }
 
     /// Reads what stands around a node.

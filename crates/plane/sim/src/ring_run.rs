@@ -18,7 +18,7 @@ use crate::random::{Generator, generator, point};
 use crate::statistics::Histogram;
 
 /// How many lookups run at once.
-const AT_ONCE: usize = 128;
+const AT_ONCE: usize = 64;
 /// How many are drawn, run and checked together.
 const BATCH: usize = 8192;
 /// Lookups by neighbours take N / 4L hops: so many hops in all may be spent on them.

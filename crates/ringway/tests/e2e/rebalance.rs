@@ -24,7 +24,8 @@ impl Client {
         let stream = TcpStream::connect(node.redis()).expect("the door is open");
         stream.set_read_timeout(Some(DEADLINE)).expect("a socket has timeouts");
         let mut client = Self(BufReader::new(stream));
-        assert_eq!(client.ask(&format!("AUTH {name} {token}\r\n")), "+OK");
+        // The node may not have heard of the bucket yet.
+        wait(&format!("{} to know the bucket", node.name), || client.ask(&format!("AUTH {name} {token}\r\n")) == "+OK");
         client
     }
 

@@ -89,12 +89,13 @@ impl Shared {
 
     /// One that was removed may not know it yet. A newcomer may be ahead of our catalog: it asks again.
     fn is_welcome(&self, from: NodeId) -> bool {
+        let mut refused = self.refused.lock().unwrap_or_else(PoisonError::into_inner);
         if self.is_member(from) {
+            refused.remove(&from);
             return true;
         }
-        let is_first = self.refused.lock().unwrap_or_else(PoisonError::into_inner).insert(from);
-        if is_first {
-            info!(peer = %from.short(), "ring message from a node that is no member is dropped");
+        if refused.insert(from) {
+            info!(peer = %from.short(), "ring messages from a node that is no member, or not yet, are dropped");
         }
         false
     }
