@@ -30,11 +30,14 @@ pub struct Limits {
     pub timeouts_max: u32,
     /// How often it waits: for a node that is busy, or because nobody is left to ask.
     pub waits_max: u32,
+    /// How many nodes from outside of the bracket are asked between two waits because somebody past the key names them. None where
+    /// all know by position: they only know less. A map or a directory names the owner wherever it stands itself.
+    pub hearsay_max: u32,
 }
 
 impl Default for Limits {
     fn default() -> Self {
-        Self { hops_max: 64, timeouts_max: 64, waits_max: 40 }
+        Self { hops_max: 64, timeouts_max: 64, waits_max: 40, hearsay_max: 0 }
     }
 }
 
@@ -93,6 +96,7 @@ pub struct Lookup<P> {
     heir: Option<P>,
     /// Somebody before the key has named the asking node: then that is the one past the key.
     is_named: bool,
+    hearsay: u32,
 }
 
 impl<P: Peer> Lookup<P> {
@@ -113,6 +117,7 @@ impl<P: Peer> Lookup<P> {
             dead: Vec::new(),
             heir: None,
             is_named: false,
+            hearsay: 0,
         };
         let first = lookup.again(me, key);
         (lookup, first)
@@ -166,7 +171,7 @@ impl<P: Peer> Lookup<P> {
             self.remember_asked(from);
         }
         self.remember(candidates);
-        self.ask_next()
+        self.ask_next(candidates)
     }
 
     /// `peer` did not answer in time, or could not be reached.
@@ -179,7 +184,7 @@ impl<P: Peer> Lookup<P> {
         if self.heir.take_if(|heir| heir.is_same_node(&peer)).is_some() {
             self.after = self.me.point();
         }
-        self.ask_next()
+        self.ask_next(&[])
     }
 
     /// Moves the nearer end of the bracket to a node that has just said *not mine*.
@@ -216,8 +221,8 @@ impl<P: Peer> Lookup<P> {
         }
     }
 
-    /// The best from within the bracket; else, if nobody past the key is known yet, a detour.
-    fn ask_next(&mut self) -> Action<P> {
+    /// The best from within the bracket; else, if nobody past the key is known yet, a detour; else whom the last one `named`.
+    fn ask_next(&mut self, named: &[P]) -> Action<P> {
         let has_upper_end = self.is_named || self.heir.is_some();
         let mut detour = None;
         for index in (0..self.candidates.len()).rev() {
@@ -233,7 +238,19 @@ impl<P: Peer> Lookup<P> {
         }
         match detour {
             Some(index) => Action::Ask(self.candidates.remove(index)),
-            None => self.wait_for_heir(),
+            None => self.ask_on_hearsay(named),
+        }
+    }
+
+    fn ask_on_hearsay(&mut self, named: &[P]) -> Action<P> {
+        // The asking node itself may be named, too: for another place than the one where it began.
+        let is_new = |peer: &&P| peer.point() != self.me.point() && self.is_worth_asking(peer);
+        match named.iter().find(is_new) {
+            Some(peer) if self.hearsay < self.limits.hearsay_max => {
+                self.hearsay += 1;
+                Action::Ask(*peer)
+            }
+            _ => self.wait_for_heir(),
         }
     }
 
@@ -266,6 +283,7 @@ impl<P: Peer> Lookup<P> {
         if self.waits > self.limits.waits_max {
             return Action::Failed(Why::NobodyLeft);
         }
+        self.hearsay = 0;
         Action::Wait(peer)
     }
 

@@ -205,7 +205,7 @@ impl RingRun {
             _ => 256,
         };
         // Nothing moves here, so there is nothing to wait for.
-        Limits { hops_max, timeouts_max: hops_max, waits_max: 0 }
+        Limits { hops_max, timeouts_max: hops_max, waits_max: 0, hearsay_max: 0 }
     }
 
     fn figures(&self, router: Via, tally: Tally, entries: f64) -> RouterFigures {

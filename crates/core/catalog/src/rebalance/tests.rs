@@ -109,12 +109,12 @@ fn a_newcomer_answers_partition_by_partition_as_it_gets_them() {
         expect![[r#"
             epoch 5 moving 0 | 1:4096 2:4096 3:4096
             4 joins: epoch 6 moving 3072 | 1:4096>3072 2:4096>3072 3:4096>3072 4:0>3072
+            4 has all below 1024: epoch 7 moving 2388 | 1:3755>3072 2:4010>3072 3:3839>3072 4:684>3072
             4 has all below 1024: noted
-            4 has all below 1024: noted
-            1 has all below 4096: epoch 7 moving 2390 | 1:4096>3072 2:3927>3072 3:3583>3072 4:682>3072
+            1 has all below 4096: noted
             2 has all below 4096: noted
-            3 has all below 4096: epoch 8 moving 2304 | 1:4096>3072 2:3841>3072 3:3583>3072 4:768>3072
-            4 has all below 4096: epoch 9 moving 0 | 1:3072 2:3072 3:3072 4:3072
+            3 has all below 4096: noted
+            4 has all below 4096: epoch 8 moving 0 | 1:3072 2:3072 3:3072 4:3072
         "#]],
     );
 }
@@ -136,13 +136,13 @@ fn a_second_node_may_join_while_the_first_fetches_and_what_that_has_stays() {
         expect![[r#"
             epoch 5 moving 0 | 1:4096 2:4096 3:4096
             4 joins: epoch 6 moving 3072 | 1:4096>3072 2:4096>3072 3:4096>3072 4:0>3072
-            4 has all below 2048: epoch 7 moving 2901 | 1:4096>3072 2:3925>3072 3:4096>3072 4:171>3072
-            5 joins: epoch 8 moving 3036 | 1:4096>2458 2:3925>2458 3:4096>2458 4:171>2457 5:0>2457
-            4 has all below 4096: epoch 9 moving 2864 | 1:3925>2458 2:3924>2458 3:4096>2458 4:343>2457 5:0>2457
-            5 has all below 4096: epoch 10 moving 1433 | 1:3075>2458 2:3212>2458 3:3049>2458 4:1521>2457 5:1431>2457
-            1 has all below 4096: epoch 11 moving 955 | 1:3075>2458 2:2835>2458 3:2605>2458 4:1999>2457 5:1774>2457
-            2 has all below 4096: epoch 12 moving 478 | 1:2699>2458 2:2835>2458 3:2458 4:2181>2457 5:2115>2457
-            3 has all below 4096: epoch 13 moving 0 | 1:2458 2:2458 3:2458 4:2457 5:2457
+            4 has all below 2048: epoch 7 moving 1535 | 1:3414>3072 2:3754>3072 3:3583>3072 4:1537>3072
+            5 joins: epoch 8 moving 2999 | 1:3414>2458 2:3754>2458 3:3583>2458 4:1537>2457 5:0>2457
+            4 has all below 4096: epoch 9 moving 2457 | 1:3414>2458 2:3487>2458 3:3308>2458 4:2079>2457 5:0>2457
+            5 has all below 4096: epoch 10 moving 0 | 1:2458 2:2458 3:2458 4:2457 5:2457
+            1 has all below 4096: noted
+            2 has all below 4096: noted
+            3 has all below 4096: noted
         "#]],
     );
 }
@@ -156,8 +156,8 @@ fn a_node_may_leave_while_another_joins() {
             epoch 5 moving 0 | 1:4096 2:4096 3:4096
             4 joins: epoch 6 moving 3072 | 1:4096>3072 2:4096>3072 3:4096>3072 4:0>3072
             2 leaves: epoch 7 moving 4096 | 1:4096 2:4096>0 3:4096 4:0>4096
-            4 has all below 4096: epoch 8 moving 3925 | 1:4096 2:3925>0 3:4096 4:171>4096
-            1 has all below 4096: epoch 9 moving 2562 | 1:4096 2:2562>0 3:4096 4:1534>4096
+            4 has all below 4096: epoch 8 moving 1970 | 1:4096 2:1970>0 3:4096 4:2126>4096
+            1 has all below 4096: epoch 9 moving 1254 | 1:4096 2:1254>0 3:4096 4:2842>4096
             3 has all below 4096: epoch 10 moving 0 | 1:4096 3:4096 4:4096
             2 is removed: noted
         "#]],
@@ -172,11 +172,11 @@ fn a_dead_node_that_is_removed_while_data_moves_is_not_waited_for() {
         expect![[r#"
             epoch 5 moving 0 | 1:4096 2:4096 3:4096
             4 joins: epoch 6 moving 3072 | 1:4096>3072 2:4096>3072 3:4096>3072 4:0>3072
-            4 is removed: epoch 7 moving 3414 | 1:4096 2:4096 3:4096
-            5 joins: epoch 8 moving 3414 | 1:4096>3072 2:4096>3072 3:4096>3072 5:0>3072
+            4 is removed: epoch 7 moving 2388 | 1:4096 2:4096 3:4096
+            5 joins: epoch 8 moving 3072 | 1:4096>3072 2:4096>3072 3:4096>3072 5:0>3072
             3 is removed: epoch 9 moving 4096 | 1:4096 2:4096 3:4096>0 5:0>4096
-            5 has all below 4096: epoch 10 moving 2466 | 1:4096 2:4096 3:2466>0 5:1630>4096
-            1 has all below 4096: epoch 11 moving 1223 | 1:4096 2:4096 3:1223>0 5:2873>4096
+            5 has all below 4096: epoch 10 moving 1184 | 1:4096 2:4096 3:1184>0 5:2912>4096
+            1 has all below 4096: epoch 11 moving 776 | 1:4096 2:4096 3:776>0 5:3320>4096
             2 has all below 4096: epoch 12 moving 0 | 1:4096 2:4096 5:4096
         "#]],
     );
@@ -206,12 +206,12 @@ fn a_cancelled_change_leaves_everything_where_it_answers_until_it_is_taken_up_ag
             1 has all below 2048: noted
             2 has all below 2048: noted
             3 has all below 2048: noted
-            4 has all below 2048: epoch 7 moving 1536 | 1:4096>3072 2:3073>3072 3:3583>3072 4:1536>3072
-            1 leaves: epoch 8 moving 4096 | 1:4096>0 2:3073>4096 3:3583>4096 4:1536>4096
-            cancel: epoch 9 moving 0 | 1:4096 2:3073 3:3583 4:1536
+            4 has all below 2048: epoch 7 moving 1535 | 1:3414>3072 2:3754>3072 3:3583>3072 4:1537>3072
+            1 leaves: epoch 8 moving 3441 | 1:3414>0 2:3754>4096 3:3583>4096 4:1537>4096
+            cancel: epoch 9 moving 0 | 1:3414 2:3754 3:3583 4:1537
             4 has all below 4096: noted
-            rebalance: epoch 10 moving 1536 | 1:4096>3072 2:3073>3072 3:3583>3072 4:1536>3072
-            cancel: epoch 11 moving 0 | 1:4096 2:3073 3:3583 4:1536
+            rebalance: epoch 10 moving 1535 | 1:3414>3072 2:3754>3072 3:3583>3072 4:1537>3072
+            cancel: epoch 11 moving 0 | 1:3414 2:3754 3:3583 4:1537
         "#]],
     );
 }
@@ -252,11 +252,11 @@ fn a_report_from_before_the_row_changed_is_refused_and_says_why() {
             epoch 5 moving 0 | 1:4096 2:4096 3:4096
             4 joins: epoch 6 moving 3072 | 1:4096>3072 2:4096>3072 3:4096>3072 4:0>3072
             4 had all below 4096, 1 epochs ago: refused: node 04040404040404040404040404040404 speaks of epoch 5, the ring is in epoch 6: what it has fetched may lack writes, it has to compare again
-            4 has all below 100: noted
-            1 leaves: epoch 7 moving 4096 | 1:4096>0 2:4096 3:4096 4:0>4096
-            4 had all below 4096, 1 epochs ago: epoch 8 moving 3243 | 1:3243>0 2:4096 3:4096 4:853>4096
-            4 starts again: epoch 9 moving 3243 | 1:3243>0 2:4096 3:4096 4:853>4096
-            4 had all below 4096, 1 epochs ago: refused: node 04040404040404040404040404040404 speaks of epoch 8, the ring is in epoch 9: what it has fetched may lack writes, it has to compare again
+            4 has all below 100: epoch 7 moving 3012 | 1:4061>3072 2:4096>3072 3:4071>3072 4:60>3072
+            1 leaves: epoch 8 moving 4075 | 1:4061>0 2:4096 3:4071>4096 4:60>4096
+            4 had all below 4096, 1 epochs ago: epoch 9 moving 3099 | 1:3085>0 2:4096 3:4071>4096 4:1036>4096
+            4 starts again: epoch 10 moving 3099 | 1:3085>0 2:4096 3:4071>4096 4:1036>4096
+            4 had all below 4096, 1 epochs ago: refused: node 04040404040404040404040404040404 speaks of epoch 9, the ring is in epoch 10: what it has fetched may lack writes, it has to compare again
         "#]],
     );
     assert!(catalog.is_moving());
@@ -268,13 +268,13 @@ fn a_node_that_starts_again_takes_back_what_it_said() {
         4,
         &[Leave(1), Synced(2, 0, 4096), Restarts(2), Synced(3, 0, 4096), Synced(4, 0, 4096)],
         expect![[r#"
-        epoch 7 moving 0 | 1:3072 2:3072 3:3072 4:3072
-        1 leaves: epoch 8 moving 3072 | 1:3072>0 2:3072>4096 3:3072>4096 4:3072>4096
-        2 has all below 4096: epoch 9 moving 3071 | 1:3071>0 2:3073>4096 3:3072>4096 4:3072>4096
-        2 starts again: epoch 10 moving 3071 | 1:3071>0 2:3073>4096 3:3072>4096 4:3072>4096
-        3 has all below 4096: epoch 11 moving 2560 | 1:2560>0 2:3073>4096 3:3583>4096 4:3072>4096
-        4 has all below 4096: epoch 12 moving 2048 | 1:2048>0 2:3073>4096 3:3583>4096 4:3584>4096
-    "#]],
+            epoch 7 moving 0 | 1:3072 2:3072 3:3072 4:3072
+            1 leaves: epoch 8 moving 3099 | 1:3072>0 2:3072>4096 3:3072>4096 4:3072>4096
+            2 has all below 4096: epoch 9 moving 2870 | 1:2843>0 2:3301>4096 3:3072>4096 4:3072>4096
+            2 starts again: epoch 10 moving 2870 | 1:2843>0 2:3301>4096 3:3072>4096 4:3072>4096
+            3 has all below 4096: epoch 11 moving 2700 | 1:2673>0 2:3301>4096 3:3242>4096 4:3072>4096
+            4 has all below 4096: epoch 12 moving 1619 | 1:1619>0 2:3301>4096 3:3640>4096 4:3728>4096
+        "#]],
     );
     let waits_for_it = |p: Partition| catalog.gainers(p).contains(&node(2).id);
     assert!(catalog.moves.partitions().all(waits_for_it), "only what the one that restarted is to get");
@@ -296,13 +296,13 @@ fn what_a_dead_node_held_is_copied_elsewhere_and_it_comes_back_to_what_was_not()
         ],
         expect![[r#"
             epoch 9 moving 0 | 1:2458 2:2458 3:2458 4:2457 5:2457
-            5 is given up: epoch 10 moving 2478 | 1:2458>3072 2:2458>3072 3:2458>3072 4:2457>3072 5:2457>0
+            5 is given up: epoch 10 moving 2477 | 1:2458>3072 2:2458>3072 3:2458>3072 4:2457>3072 5:2457>0
             5 is given up: noted
-            1 has all below 2048: epoch 11 moving 2353 | 1:2583>3072 2:2458>3072 3:2458>3072 4:2457>3072 5:2332>0
-            2 has all below 2048: epoch 12 moving 2098 | 1:2826>3072 2:2470>3072 3:2458>3072 4:2457>3072 5:2077>0
-            3 has all below 2048: epoch 13 moving 1876 | 1:2845>3072 2:2485>3072 3:2625>3072 4:2457>3072 5:1876>0
-            4 has all below 2048: epoch 14 moving 1228 | 1:2845>3072 2:2602>3072 3:3055>3072 4:2558>3072 5:1228>0
-            5 is back: epoch 15 moving 1229 | 1:2845>2458 2:2602>2458 3:3055>2458 4:2558>2457 5:1228>2457
+            1 has all below 2048: epoch 11 moving 2440 | 1:2481>3072 2:2458>3072 3:2458>3072 4:2457>3072 5:2434>0
+            2 has all below 2048: epoch 12 moving 2322 | 1:2593>3072 2:2458>3072 3:2458>3072 4:2457>3072 5:2322>0
+            3 has all below 2048: epoch 13 moving 1713 | 1:2824>3072 2:2588>3072 3:2706>3072 4:2457>3072 5:1713>0
+            4 has all below 2048: epoch 14 moving 1230 | 1:2884>3072 2:2644>3072 3:2711>3072 4:2819>3072 5:1230>0
+            5 is back: epoch 15 moving 1227 | 1:2884>2458 2:2644>2458 3:2711>2458 4:2819>2457 5:1230>2457
             5 is back: noted
         "#]],
     );
@@ -334,18 +334,20 @@ fn messages_from_nodes_that_were_removed_are_refused() {
 
 #[test]
 fn a_mark_outlives_a_change_only_while_the_node_is_meant_all_the_time() {
-    // 4 has everything, 5 joins: what 4 keeps, it need not say again.
+    // 4 has everything where 5 has to come as well, and 6 joins: what 4 keeps, it need not say again.
     let mut catalog = cluster(3);
     join(&mut catalog, 4).unwrap();
+    join(&mut catalog, 5).unwrap();
     let (four, epoch) = (node(4).id, catalog.epoch);
     catalog.note_synced(four, epoch, None).unwrap();
     let marked = |catalog: &Catalog| -> Vec<Partition> {
         catalog.moves.partitions().filter(|p| catalog.moves.has_synced(*p, four)).collect()
     };
     let before = marked(&catalog);
-    join(&mut catalog, 5).unwrap();
+    join(&mut catalog, 6).unwrap();
     let after = marked(&catalog);
-    assert!(!after.is_empty() && after.iter().all(|p| before.contains(p)));
+    assert!(!after.is_empty() && after.len() < before.len(), "{} of {}", after.len(), before.len());
+    assert!(after.iter().all(|p| before.contains(p)));
     let place = |p: &Partition| catalog.layout.owners(*p).position(|node| node == four);
     assert!(after.iter().all(|p| place(p).is_some()));
 }

@@ -365,19 +365,19 @@ fn two_halves_of_a_partition_find_each_other() {
               n60: merging with n110
               n60: successors [n110 n10]
               n10: successors [n60 n110]
-              n110: predecessor n60
               n60: predecessor n10
-              n110: ceded (10, 60] to n60
-              n60: ceded (160, 10] to n10
+              n110: predecessor n60
               n110: successors [n10 n60]
-              n10: gained (160, 10] GrantedBy(3c3c3c3c@3c00000000000000)
+              n110: ceded (10, 60] to n60
               n160: successors [n60 n110]
+              n60: gained (10, 60] GrantedBy(6e6e6e6e@6e00000000000000)
+              n60: ceded (160, 10] to n10
               n160: successors [n10 n60]
+              n10: gained (160, 10] GrantedBy(3c3c3c3c@3c00000000000000)
               n110: successors [n160 n10]
               n10: predecessor n160
               n160: predecessor n110
               n10: ceded (110, 160] to n160
-              n160: gained (110, 160] GrantedBy(0a0a0a0a@0a00000000000000)
               n160: ceded (60, 110] to n110
               n110: gained (60, 110] GrantedBy(a0a0a0a0@a000000000000000)
               n60: successors [n110 n160]

@@ -94,7 +94,7 @@ impl LiveLookups {
         let view = self.view();
         let key = point_of(&sought.key);
         let start = view.knowledge.start(key).ok_or("this node holds no part of the ring yet")?;
-        let asker = Asker { lookups: self.clone(), sought, via, walk };
+        let asker = Asker { lookups: self.clone(), sought, via, walk, start };
         Ok(walk::walk(&asker, start, key, via, walk).await)
     }
 
@@ -218,6 +218,7 @@ struct Asker {
     sought: Sought,
     via: Via,
     walk: Walk,
+    start: VirtualNode,
 }
 
 impl Ask for Asker {
@@ -229,7 +230,7 @@ impl Ask for Asker {
         async move {
             let asked = StepQuestion { sought: self.sought.clone(), via: self.via, walk: self.walk, at: at.point };
             if at.node == self.lookups.own {
-                return self.lookups.steps(&asked, true).await;
+                return self.lookups.steps(&asked, at == self.start).await;
             }
             let within = if self.via == Via::Index { DIRECTORY_WITHIN } else { STEP_WITHIN };
             match self.lookups.call(at.node, &Question::Step(asked), within).await? {

@@ -14,7 +14,9 @@ use super::message::{Saw, Told};
 const PAUSE: Duration = Duration::from_millis(100);
 const WALK_WITHIN: Duration = Duration::from_secs(20);
 /// The neighbours of 4096 virtual nodes, 16 at a time, are 256 steps around half the circle each way.
-const LIMITS: Limits = Limits { hops_max: 1024, timeouts_max: 32, waits_max: 2 };
+const LIMITS: Limits = Limits { hops_max: 1024, timeouts_max: 32, waits_max: 2, hearsay_max: 0 };
+/// A table or a directory that is old names an owner that was; who that was knows better.
+const HEARSAY_MAX: u32 = 4;
 
 /// Answers for one (virtual) node: by a message, or from own knowledge.
 pub(super) trait Ask: Sync {
@@ -46,7 +48,8 @@ pub(super) async fn walk(asker: &impl Ask, start: VirtualNode, key: Point, via: 
     let began = clock::now();
     let mut walker = Walker { asker, walk, stops: Vec::new(), ahead: VecDeque::new(), unmeasured: Duration::ZERO };
     let spot = |at| Spot { at, walk };
-    let (mut lookup, mut action) = Lookup::start(spot(start), key, LIMITS);
+    let hearsay_max = if matches!(via, Via::Index | Via::Table) { HEARSAY_MAX } else { 0 };
+    let (mut lookup, mut action) = Lookup::start(spot(start), key, Limits { hearsay_max, ..LIMITS });
     let (owner, failure) = loop {
         let next = match action {
             Action::Ask(next) => next,
