@@ -1,5 +1,6 @@
 //! Core: what is different between two frames of the ring, a line each.
 
+use ringway_catalog::NodeState;
 use ringway_control::api::{NodeView, Reach, RingFrame, TransferView};
 
 use crate::output;
@@ -42,11 +43,7 @@ fn nodes(before: &RingFrame, now: &RingFrame) -> Vec<String> {
             lines.push(format!("{} is {}{again}", node.name, word(node.reach)));
         }
         if old.state != node.state {
-            lines.push(format!(
-                "{} is {}",
-                node.name,
-                if node.state == ringway_catalog::NodeState::Leaving { "leaving" } else { "active" }
-            ));
+            lines.push(format!("{} {}", node.name, verdict(node.state)));
         }
     }
     let gone = before.status.nodes.iter().filter(|node| of(now, node).is_none());
@@ -79,8 +76,10 @@ fn moving(before: &RingFrame, now: &RingFrame) -> Option<String> {
             moving.copies_total,
             moving.waiting_for.join(", ")
         )),
-        (Some(_), None) => Some(format!("the ring is settled in epoch {}", now.status.ring.epoch)),
-        _ => None,
+        (Some(_), Some(_)) => None,
+        // It may have moved between two frames.
+        (None, None) if before.status.ring.epoch == now.status.ring.epoch => None,
+        (_, None) => Some(format!("the ring is settled in epoch {}", now.status.ring.epoch)),
     }
 }
 
@@ -112,6 +111,14 @@ fn progress(transfer: &TransferView) -> String {
         transfer.partitions_total,
         output::bytes(transfer.bytes_done)
     )
+}
+
+fn verdict(state: NodeState) -> &'static str {
+    match state {
+        NodeState::Active => "is active",
+        NodeState::Away => "is given up until it comes back: others get copies of what it held",
+        NodeState::Leaving => "is leaving",
+    }
 }
 
 fn word(reach: Reach) -> &'static str {

@@ -105,6 +105,8 @@ fn a_join_is_told_from_its_beginning_to_its_end() {
 
 #[test]
 fn a_node_that_dies_comes_back_and_leaves_is_told_each_time() {
+    let mut away = node(2, Reach::Up);
+    away.state = ringway_catalog::NodeState::Away;
     let mut leaving = node(2, Reach::Up);
     leaving.state = ringway_catalog::NodeState::Leaving;
     let frames = [
@@ -112,8 +114,9 @@ fn a_node_that_dies_comes_back_and_leaves_is_told_each_time() {
         frame(3, vec![node(1, Reach::Up), node(2, Reach::Suspect)]),
         frame(3, vec![node(1, Reach::Up), node(2, Reach::Down)]),
         frame(3, vec![node(1, Reach::Up), node(2, Reach::Up)]),
+        frame(3, vec![node(1, Reach::Up), away]),
         frame(3, vec![node(1, Reach::Up), leaving]),
-        frame(3, vec![node(1, Reach::Up)]),
+        frame(5, vec![node(1, Reach::Up)]),
     ];
     check(
         &frames,
@@ -122,7 +125,9 @@ fn a_node_that_dies_comes_back_and_leaves_is_told_each_time() {
             n2 is suspect
             n2 is down
             n2 is up again
+            n2 is given up until it comes back: others get copies of what it held
             n2 is leaving
-            n2 is out of the cluster"#]],
+            n2 is out of the cluster
+            the ring is settled in epoch 5"#]],
     );
 }
