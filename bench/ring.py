@@ -71,7 +71,7 @@ def sim(*arguments, timeout=240):
 
 def bench_sim(report, options):
     """A million nodes: hops of each router, lookups per second of a core, the time to build it."""
-    rows, command = sim("--nodes", str(options.nodes), "--routers", "all", "--seed", "1")
+    rows, command = sim("--nodes", str(options.nodes), "--routers", "all", "--seed", "1", "--timing")
     report.details["sim"] = rows
     by_router = {row["router"]: row for row in rows if "router" in row}
     for name, row in by_router.items():

@@ -1,6 +1,7 @@
 //! What can be typed: commands, flags, examples. Help and completions are made from these definitions.
 
 mod ring;
+mod sim;
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -9,6 +10,7 @@ use std::time::Duration;
 use clap::{Args, Parser, Subcommand, ValueEnum, ValueHint};
 
 pub use self::ring::{LookupArgs, RingArgs, RingCommand, RingPlanArgs, RingSetArgs, ViaArg};
+pub use self::sim::{SimArgs, SimCommand, SimRingArgs};
 
 const AFTER_HELP: &str = "\
 Start here:
@@ -103,6 +105,11 @@ pub enum Command {
         after_help = "Examples:\n  ringway ring\n  ringway ring --watch\n  ringway ring lookup cart:42 --via fingers\n  ringway ring plan --join 2\n  ringway ring set --transfer-rate 32MiB"
     )]
     Ring(RingArgs),
+    /// Simulate: the ring's own code at up to millions of nodes, in virtual time
+    #[command(
+        after_help = "Examples:\n  ringway sim ring --nodes 1000000 --routers all\n  ringway sim ring --nodes 100 --churn 1/s\n  ringway sim ring --placement all"
+    )]
+    Sim(SimArgs),
     /// Read and write keys of a bucket
     #[command(
         after_help = "Examples:\n  ringway kv set shop.cart hello world --ttl 1h\n  ringway kv get shop.cart hello\n  ringway kv keys shop.cart --match 'cart:*'\n  ringway kv del shop.cart hello",

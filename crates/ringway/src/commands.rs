@@ -14,6 +14,7 @@ mod ps;
 mod remove;
 mod ring;
 mod rollback;
+mod sim;
 mod status;
 mod token;
 mod tour;
@@ -55,6 +56,7 @@ fn ask(target: TargetArgs, command: Command) -> Result<()> {
             Command::Open(arguments) => open::run(&target, &arguments).await,
             Command::Tour(arguments) => tour::run(&target, &arguments.app).await,
             Command::Ring(arguments) => ring::run(&target, &arguments).await,
+            Command::Sim(arguments) => sim::run(&target, &arguments).await,
             Command::Kv(arguments) => kv::run(&target, arguments.command).await,
             Command::Bucket(arguments) => bucket::run(&target, arguments.command).await,
             Command::Dev(_) | Command::Node(_) | Command::Join(_) | Command::Init(_) | Command::Completions { .. } => {

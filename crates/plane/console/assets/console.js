@@ -84,11 +84,11 @@ const percent = (part, whole) => whole ? `${(100 * part / whole).toFixed(part > 
 const clock = (ms) => new Date(ms).toLocaleTimeString();
 const moment = (ms) => Date.now() - ms < 43_200_000 ? clock(ms) : new Date(ms).toLocaleString([], { dateStyle: "medium", timeStyle: "short" });
 
-// ---- Colours: one a node, by the order of ids, so that all who look see the same ------------------------------------------
+// ---- Colours: one a node, by when they joined: all who look see the same, and a newcomer changes nobody's ---------------------
 
 function assignColours(nodes) {
-  const ids = nodes.map((node) => node.id).sort();
-  page.colours = new Map(ids.map((id, at) => [id, at % PALETTE]));
+  const byAge = [...nodes].sort((a, b) => a.joined_ms - b.joined_ms || (a.id < b.id ? -1 : 1));
+  page.colours = new Map(byAge.map((node, at) => [node.id, at % PALETTE]));
 }
 const colourOf = (id) => `n${page.colours.get(id) ?? 0}`;
 const letterOf = (name) => (name.match(/\d+$/)?.[0].slice(-2) ?? name[0] ?? "?").toUpperCase();
@@ -309,6 +309,8 @@ function showTransfers(transfers) {
 // ---- Lookups: the way of a key, from virtual node to virtual node ---------------------------------------------------------
 
 const HOPS_DRAWN = 60;
+/** Stops that are nearer than this have no room for a time between them: it is in the list. */
+const TIME_ROOM = 70;
 const HOP_MS = 450;
 
 async function lookUp(key) {
@@ -382,7 +384,8 @@ function showWalk() {
     const bend = (one, other) => (one + other) / 2 + (CENTRE - (one + other) / 2) * 0.25;
     const [mx, my] = [bend(x1, x2), bend(y1, y2)];
     const line = s("path", { class: hop.is_local ? "hop is-local" : "hop", pathLength: 1, d: `M${x1} ${y1}Q${mx.toFixed(1)} ${my.toFixed(1)} ${x2} ${y2}` });
-    const time = hop.round_trip_us !== null && stops.length <= 8 && s("text", { class: "hop-time", x: ((x1 + x2) / 4 + mx / 2).toFixed(1), y: ((y1 + y2) / 4 + my / 2 + 4).toFixed(1) }, micros(hop.round_trip_us));
+    const hasRoom = stops.length <= 8 && Math.hypot(x2 - x1, y2 - y1) > TIME_ROOM;
+    const time = hop.round_trip_us !== null && hasRoom && s("text", { class: "hop-time", x: ((x1 + x2) / 4 + mx / 2).toFixed(1), y: ((y1 + y2) / 4 + my / 2 + 4).toFixed(1) }, micros(hop.round_trip_us));
     return [after(line, n * each), time && after(time, (n + 1) * each)].filter(Boolean);
   });
   const marks = stops.flatMap((hop, n) => {

@@ -11,7 +11,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let lookups = arguments.next().map_or(Ok(2_000_000), |text| text.parse())?;
     for (base, fail) in [(Base::SIXTEEN, 0.0), (Base::TWO, 0.0), (Base::SIXTEEN, 0.3)] {
         let routers = if base == Base::SIXTEEN { Via::all().to_vec() } else { vec![Via::Fingers] };
-        let run = RingRun { nodes, routers, base, list: None, lookups, fail, seed: 1, timing: true };
+        let run = RingRun { nodes, points: None, routers, base, list: None, lookups, fail, seed: 1, timing: true };
         let begun = Instant::now();
         run.build(&mut |_| ());
         println!("base {}, built in {:.2} s", base.get(), begun.elapsed().as_secs_f64());

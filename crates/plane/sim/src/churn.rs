@@ -3,9 +3,11 @@
 //! In every interval of `1 / rate` one node joins and one goes, each at a random moment of it, so the ring keeps its size and
 //! changes its members. Lookups come at random (a Poisson process) from random nodes, for random keys.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use rand::RngExt;
+use ringway_ring::Point;
 
 use crate::random::{Generator, generator};
 use crate::world::{Tally, World, WorldConfig};
@@ -40,23 +42,31 @@ pub enum Error {
 impl Churn {
     /// Builds the ring, lets it settle, and churns it until all lookups are asked and answered.
     pub fn run(&self, config: WorldConfig) -> Result<Tally, Error> {
+        self.run_with(config, &mut |_| ()).map(|(tally, _)| tally)
+    }
+
+    /// The same; `progress` hears how many lookups have been asked, 0 when the churn begins. Says as well how many others a node
+    /// knows, in the mean, at the end.
+    pub fn run_with(&self, config: WorldConfig, progress: &mut dyn FnMut(u64)) -> Result<(Tally, f64), Error> {
         let mut random = generator(config.seed, 3);
         let deadline = config.lookup_deadline;
         let mut world = grow(config, self.nodes)?;
         world.run_for(self.warm_up);
         world.forget();
-        self.churn(&mut world, &mut random);
+        self.churn(&mut world, &mut random, progress);
         world.run_for(deadline + Duration::from_secs(1));
-        Ok(world.into_tally())
+        let entries = entries_per_node(&world);
+        Ok((world.into_tally(), entries))
     }
 
-    fn churn(&self, world: &mut World, random: &mut Generator) {
+    fn churn(&self, world: &mut World, random: &mut Generator, progress: &mut dyn FnMut(u64)) {
         let interval = Duration::from_secs_f64(1.0 / self.rate);
         let between = Duration::from_secs_f64(1.0 / self.lookups_per_second);
         let mut asked = 0;
         let mut begin = world.now();
         let mut next_lookup = begin + world.pause_of(between);
         while asked < self.lookups {
+            progress(asked);
             let [join, go] = [0, 1].map(|_| begin + interval.mul_f64(random.random()));
             let mut changes = [(join, true), (go, false), (begin + interval, false)];
             changes[..2].sort_unstable();
@@ -76,6 +86,7 @@ impl Churn {
             }
             begin += interval;
         }
+        progress(asked);
     }
 
     fn go(&self, world: &mut World, random: &mut Generator) {
@@ -102,6 +113,18 @@ pub fn grow(config: WorldConfig, nodes: usize) -> Result<World, Error> {
         Ok(_) => Ok(world),
         Err(fault) => Err(Error::NotIdeal { nodes, patience, fault }),
     }
+}
+
+/// Different places in a node's list, behind it and in its fingers.
+fn entries_per_node(world: &World) -> f64 {
+    let known = world.live().map(|id| {
+        let core = world.node(id);
+        let others = core.successors().iter().chain(core.fingers()).copied().chain(core.predecessors());
+        let points: BTreeSet<Point> =
+            others.map(|peer| peer.point).filter(|point| *point != core.own().point).collect();
+        points.len()
+    });
+    known.sum::<usize>() as f64 / world.live().len().max(1) as f64
 }
 
 fn look_up(world: &mut World) {

@@ -43,7 +43,13 @@ pub struct ConvergedRing {
 impl ConvergedRing {
     /// That many nodes (two at least) at random points, whose lists have `list` entries on either side, or fewer in a small ring.
     pub fn new(nodes: usize, list: usize, random: &mut Generator) -> Self {
-        let mut ring = draw_points(nodes, random);
+        Self::at(draw_points(nodes, random), list)
+    }
+
+    /// The same with nodes at these points: two at least, in order, all different.
+    pub fn at(points: Vec<Point>, list: usize) -> Self {
+        let mut ring = points;
+        let nodes = ring.len();
         let list = list.clamp(1, nodes - 1);
         let before = ring[nodes - list..].to_vec();
         let after = ring[..list].to_vec();

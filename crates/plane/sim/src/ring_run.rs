@@ -33,6 +33,8 @@ const LIST_MAX: usize = 1024;
 #[derive(Clone, Debug)]
 pub struct RingRun {
     pub nodes: usize,
+    /// Where they stand: in order, all different, as many as `nodes`. Else by lot.
+    pub points: Option<Vec<Point>>,
     pub routers: Vec<Via>,
     pub base: Base,
     /// Neighbours on either side, and successors beside the fingers. Default: 16, but 1 with base 2, which is the textbook.
@@ -61,7 +63,7 @@ pub struct RouterFigures {
     pub lost: u64,
     /// Other nodes or keys that a node keeps: the mean, but with the index those of the directory.
     pub state_entries_per_node: f64,
-    #[serde(skip_serializing_if = "Option::is_none")]
+    /// Null unless it was measured.
     pub lookups_per_cpu_second: Option<u64>,
     /// For tables and plots.
     #[serde(skip)]
@@ -83,6 +85,8 @@ pub enum Error {
     Lookups(u64),
     #[error("a failed share of {0} is not possible: take 0 to 0.9 (0% to 90%)")]
     Fail(f64),
+    #[error("{points} places for {nodes} nodes, or not in order: this is a fault of the caller")]
+    Points { points: usize, nodes: usize },
     #[error("a list of {0} neighbours is not possible: take 1 to {LIST_MAX}")]
     List(usize),
 }
@@ -109,6 +113,11 @@ impl RingRun {
             Self { nodes, .. } if *nodes > NODES_MAX => Err(Error::TooManyNodes(*nodes)),
             Self { lookups, .. } if !(1..=LOOKUPS_MAX).contains(lookups) => Err(Error::Lookups(*lookups)),
             Self { fail, .. } if !(0.0..=0.9).contains(fail) => Err(Error::Fail(*fail)),
+            Self { points: Some(points), nodes, .. }
+                if points.len() != *nodes || !points.is_sorted_by(|a, b| a < b) =>
+            {
+                Err(Error::Points { points: points.len(), nodes: *nodes })
+            }
             Self { list: Some(list), .. } if !(1..=LIST_MAX).contains(list) => Err(Error::List(*list)),
             _ => Ok(()),
         }
@@ -134,7 +143,10 @@ impl RingRun {
     pub fn build(&self, progress: &mut dyn FnMut(Progress)) -> ConvergedRing {
         let total = self.nodes as u64;
         progress(Progress { stage: Stage::Ring, done: 0, total });
-        let mut ring = ConvergedRing::new(self.nodes, self.list(), &mut generator(self.seed, Purpose::Points as u64));
+        let mut ring = match &self.points {
+            Some(points) => ConvergedRing::at(points.clone(), self.list()),
+            None => ConvergedRing::new(self.nodes, self.list(), &mut generator(self.seed, Purpose::Points as u64)),
+        };
         if self.routers.contains(&Via::Fingers) {
             let shape = match self.base {
                 Base::TWO => FingerShape::for_nodes(self.base, self.nodes),

@@ -104,6 +104,7 @@ fn centre(ring: &RingView, status: &Status) -> [String; 2] {
     }
     let state = match &status.ring.moving {
         Some(moving) => format!("moving, {} of {}", moving.copies_done, moving.copies_total),
+        None if ring.summary.replicas == 1 => "settled, 1 copy".to_owned(),
         None => format!("settled, {} copies", ring.summary.replicas),
     };
     [format!("epoch {}", ring.epoch), state]

@@ -16,7 +16,8 @@ pub async fn run(target: &TargetArgs) -> Result<()> {
         value["apps"] = serde_json::to_value(&apps)?;
         return output::print_json(&value);
     }
-    say!("cluster {}  {} nodes  leader {}", status.cluster_id, status.nodes.len(), leader(&status));
+    let nodes = if status.nodes.len() == 1 { "node" } else { "nodes" };
+    say!("cluster {}  {} {nodes}  leader {}", status.cluster_id, status.nodes.len(), leader(&status));
     match status.ring.epoch {
         0 => say!("ring    peer to peer"),
         epoch => say!("ring    epoch {epoch}, {}", moving(&status)),
@@ -46,8 +47,7 @@ fn moving(status: &Status) -> String {
     match &status.ring.moving {
         None => "settled".to_owned(),
         Some(moving) => format!(
-            "moving to epoch {}: {} of {} copies, waiting for {}",
-            moving.to_epoch,
+            "moving: {} of {} copies, waiting for {}",
             moving.copies_done,
             moving.copies_total,
             moving.waiting_for.join(", ")

@@ -27,14 +27,26 @@ pub(crate) async fn change(control: Arc<Control>, call: Call) -> Reply {
 
 /// Everything stays where it answers now.
 pub(crate) async fn cancel(control: Arc<Control>, _call: Call) -> Reply {
+    agreed_on(&control.catalog())?;
     control.deps.control_log.propose(Command::CancelMoves).await?;
     json(&Done { done: true })
 }
 
 /// Evens the ring out, as after a change that was cancelled.
 pub(crate) async fn rebalance(control: Arc<Control>, _call: Call) -> Reply {
+    agreed_on(&control.catalog())?;
     control.deps.control_log.propose(Command::Rebalance).await?;
     json(&Done { done: true })
+}
+
+/// In a peer-to-peer ring arcs go to whom their places give them: nobody could take that back or share them out anew.
+fn agreed_on(catalog: &Catalog) -> Result<(), Error> {
+    if !catalog.ring.is_chord() {
+        return Ok(());
+    }
+    let why = "a peer-to-peer ring has no layout to cancel or to even out: its arcs follow its nodes' places; \
+               more places a node (--vnodes, at its start) make it more even";
+    Err(Error::Refused(why.to_owned()))
 }
 
 fn view(catalog: &Catalog) -> RingSettings {

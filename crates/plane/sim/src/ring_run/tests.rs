@@ -1,7 +1,17 @@
 use super::*;
 
 fn run(nodes: usize, base: Base, list: usize, fail: f64) -> RingRun {
-    RingRun { nodes, routers: Via::all().to_vec(), base, list: Some(list), lookups: 4000, fail, seed: 1, timing: false }
+    RingRun {
+        nodes,
+        points: None,
+        routers: Via::all().to_vec(),
+        base,
+        list: Some(list),
+        lookups: 4000,
+        fail,
+        seed: 1,
+        timing: false,
+    }
 }
 
 fn figures(run: &RingRun) -> Vec<RouterFigures> {

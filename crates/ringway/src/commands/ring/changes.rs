@@ -39,8 +39,7 @@ fn nodes(before: &RingFrame, now: &RingFrame) -> Vec<String> {
             continue;
         };
         if old.reach != node.reach {
-            let again = if node.reach == Reach::Up { " again" } else { "" };
-            lines.push(format!("{} is {}{again}", node.name, word(node.reach)));
+            lines.push(format!("{} is {}", node.name, word(node.reach)));
         }
         if old.state != node.state {
             lines.push(format!("{} {}", node.name, verdict(node.state)));

@@ -33,7 +33,8 @@ fn print(plan: &RingPlan) {
     say!("  H % N      {}{}", moved(plan.modulo), over(plan.modulo_over_ideal));
     match plan.minutes {
         Some(minutes) => {
-            say!("  takes      about {} at {}/s for each node", took(minutes), output::bytes(plan.transfer_rate))
+            let rate = ringway_manifest::Bytes(plan.transfer_rate);
+            say!("  takes      {} at {rate}/s for each node (ring set --transfer-rate)", took(minutes))
         }
         None => say!("  takes      nothing has to move"),
     }
@@ -69,7 +70,10 @@ fn over(ratio: Option<f64>) -> String {
 }
 
 fn took(minutes: f64) -> String {
-    output::span((minutes * 60_000.0) as u64)
+    match (minutes * 60_000.0) as u64 {
+        0..1000 => "less than a second".to_owned(),
+        ms => format!("about {}", output::span(ms)),
+    }
 }
 
 fn killed(kill: &KillPlan) -> String {
@@ -90,7 +94,7 @@ fn killed(kill: &KillPlan) -> String {
     }
     let wait = output::span(kill.replace_after_ms);
     lines.push(match kill.whole_after_minutes {
-        Some(minutes) => format!("  whole      after about {}; until {wait} it is waited for", took(minutes)),
+        Some(minutes) => format!("  whole      after {}: for the first {wait} it is waited for", took(minutes)),
         None => "  whole      not before another node joins: there are too few for as many copies".to_owned(),
     });
     lines.join("\n")
