@@ -1,13 +1,18 @@
 //! Core: the ring as a picture in the terminal. A circle whose every cell shows the primary of the partitions at its angle,
-//! clockwise from the top; below it each node's load, and what moves from node to node. At most 80 columns.
+//! clockwise from the top; below it each node's load, and what moves from node to node. At most 80 columns, and in a smaller
+//! terminal a smaller circle, then none, and fewer columns: what moves and who holds how much is kept longest.
 
 use std::f64::consts::TAU;
 
 /// Terminal cells are about twice as high as wide.
 const ASPECT: f64 = 2.0;
-const RADIUS: f64 = 7.0;
+const RADIUS: usize = 7;
+/// A smaller circle shows nothing.
+const RADIUS_LEAST: usize = 3;
 const THICKNESS: f64 = 1.3;
 const BAR_LEN: usize = 10;
+/// A row of the legend without the name.
+const ROW_LEN: usize = 68;
 /// Longer names are cut, so that the legend fits.
 const NAME_LEN_MAX: usize = 12;
 /// ANSI colours that read well on dark and on light ground.
@@ -22,6 +27,21 @@ pub struct RingPicture<'a> {
     pub colour: bool,
     /// Two lines for the middle of the circle.
     pub centre: [String; 2],
+    pub room: Room,
+}
+
+/// How much may be drawn on.
+#[derive(Clone, Copy, Debug)]
+pub struct Room {
+    pub columns: usize,
+    /// None: as many as it takes.
+    pub rows: Option<usize>,
+}
+
+impl Default for Room {
+    fn default() -> Self {
+        Self { columns: 80, rows: None }
+    }
 }
 
 pub struct RingNode {
@@ -48,30 +68,62 @@ pub struct Transfer {
 
 impl RingPicture<'_> {
     pub fn draw(&self) -> String {
-        let mut lines = self.circle();
-        lines.push(String::new());
-        lines.extend(self.legend());
+        let mut below = self.legend();
         if !self.transfers.is_empty() {
-            lines.push(String::new());
-            lines.extend(self.transfers.iter().map(|transfer| self.transfer(transfer)));
+            below.push(String::new());
+            below.extend(self.transfers.iter().map(|transfer| self.transfer(transfer)));
+        }
+        let mut lines = self.above(below.len());
+        lines.extend(below);
+        if let Some(rows) = self.room.rows.filter(|rows| lines.len() > *rows) {
+            let more = lines.len() + 1 - rows;
+            lines.truncate(rows.saturating_sub(1));
+            lines.push(format!("  ... {more} more lines: they need a higher terminal"));
         }
         lines.join("\n")
     }
 
-    fn circle(&self) -> Vec<String> {
-        let (rows, columns) = (RADIUS.ceil() as i32, (RADIUS * ASPECT).ceil() as i32);
+    /// The circle, as large as there is room for, and what is to stand in its middle: above it where it does not fit in.
+    fn above(&self, below: usize) -> Vec<String> {
+        let title = format!("  {}: {}", self.centre[0], self.centre[1]);
+        let Some(radius) = self.radius(below) else { return vec![title, String::new()] };
+        let inside = ((radius as f64 - THICKNESS) * 2.0 * ASPECT) as usize;
+        let fits = self.centre.iter().all(|text| text.chars().count() <= inside);
+        let mut lines = if fits { Vec::new() } else { vec![title, String::new()] };
+        lines.extend(self.circle(radius, fits));
+        lines.push(String::new());
+        lines
+    }
+
+    /// None: there is no room for a circle.
+    fn radius(&self, below: usize) -> Option<usize> {
+        // Four columns for each of the radius, and one in the middle, after a margin of two; two rows for each.
+        let by_columns = self.room.columns.saturating_sub(3) / 4;
+        // A smaller one has a title of two lines, and all have a blank one after them.
+        let by_rows = match self.room.rows.map(|rows| rows.saturating_sub(below)) {
+            None => RADIUS,
+            Some(rows) if rows >= 2 * RADIUS + 2 => RADIUS,
+            Some(rows) => rows.saturating_sub(4) / 2,
+        };
+        let radius = RADIUS.min(by_columns).min(by_rows);
+        (radius >= RADIUS_LEAST).then_some(radius)
+    }
+
+    fn circle(&self, radius: usize, with_centre: bool) -> Vec<String> {
+        let rows = radius as i32;
+        let columns = (radius as f64 * ASPECT).ceil() as i32;
         (-rows..=rows)
             .map(|row| {
                 let mut line = String::from("  ");
                 let mut column = -columns;
                 while column <= columns {
-                    match self.centre_text(row, column) {
+                    match self.centre_text(row, column).filter(|_| with_centre) {
                         Some(text) => {
                             line.push_str(text);
                             column += text.chars().count() as i32;
                         }
                         None => {
-                            line.push_str(&self.cell(f64::from(column) / ASPECT, f64::from(row)));
+                            line.push_str(&self.cell(radius as f64, f64::from(column) / ASPECT, f64::from(row)));
                             column += 1;
                         }
                     }
@@ -91,9 +143,9 @@ impl RingPicture<'_> {
         (column == start && !text.is_empty()).then_some(text.as_str())
     }
 
-    fn cell(&self, x: f64, y: f64) -> String {
+    fn cell(&self, radius: f64, x: f64, y: f64) -> String {
         let distance = x.hypot(y);
-        if (distance - RADIUS + THICKNESS / 2.0).abs() > THICKNESS / 2.0 || self.primaries.is_empty() {
+        if (distance - radius + THICKNESS / 2.0).abs() > THICKNESS / 2.0 || self.primaries.is_empty() {
             return " ".to_owned();
         }
         // Clockwise from the top.
@@ -107,20 +159,24 @@ impl RingPicture<'_> {
         let total: usize = self.nodes.iter().map(|node| node.primary).sum::<usize>().max(1);
         let names = self.nodes.iter().map(|node| short(&node.name).chars().count());
         let width = names.max().unwrap_or(0).max("NODE".len());
-        let bar = BAR_LEN;
-        let head = format!("    {:width$}  {:7}  {:bar$}", "NODE", "STATE", "PRIMARY OF");
-        let mut lines = vec![format!("{head}         VNODES  COPIES     KEYS     BYTES")];
+        // What is left out first where columns are few: the bar, then the counts of virtual nodes and copies.
+        let has_bar = self.room.columns >= width + ROW_LEN;
+        let has_counts = self.room.columns >= width + ROW_LEN - BAR_LEN - 1;
+        let head = format!("    {:width$}  {:7}  ", "NODE", "STATE");
+        let share = if has_bar { "PRIMARY OF        " } else { "PRIMARY" };
+        let counts = if has_counts { "  VNODES  COPIES" } else { "" };
+        let mut lines = vec![format!("{head}{share}{counts}     KEYS     BYTES")];
         for (index, node) in self.nodes.iter().enumerate() {
             let share = node.primary as f64 / total as f64;
+            let bar = if has_bar { self.bar(index, share) + " " } else { String::new() };
+            let counts =
+                if has_counts { format!("  {:6}  {:6}", node.virtual_nodes, node.copies) } else { String::new() };
             lines.push(format!(
-                "  {} {:width$}  {:7}  {} {:5.1} %  {:6}  {:6}  {:>7}  {:>8}",
+                "  {} {:width$}  {:7}  {bar}{:5.1} %{counts}  {:>7}  {:>8}",
                 self.paint(index, letter(index)),
                 short(&node.name),
                 node.reach,
-                self.bar(index, share),
                 share * 100.0,
-                node.virtual_nodes,
-                node.copies,
                 node.keys.as_deref().unwrap_or("?"),
                 node.bytes.as_deref().unwrap_or("?"),
             ));
@@ -131,16 +187,26 @@ impl RingPicture<'_> {
     fn transfer(&self, transfer: &Transfer) -> String {
         let place = |name: &str| self.nodes.iter().position(|node| node.name == name).unwrap_or(self.nodes.len());
         let share = if transfer.total == 0 { 0.0 } else { transfer.done as f64 / transfer.total as f64 };
-        let line = format!(
-            "  {} -> {}  {} {}/{}  {}",
-            self.paint(place(&transfer.from), &short(&transfer.from)),
-            self.paint(place(&transfer.to), &short(&transfer.to)),
+        let (from, to) = (short(&transfer.from), short(&transfer.to));
+        let counts = format!("{}/{}", transfer.done, transfer.total);
+        let mut room =
+            self.room.columns.saturating_sub(2 + from.chars().count() + 4 + to.chars().count() + 2 + BAR_LEN + 1);
+        room = room.saturating_sub(counts.len());
+        // The last ones are left out where columns are few.
+        let mut facts = String::new();
+        for fact in &transfer.facts {
+            let next = if facts.is_empty() { format!("  {fact}") } else { format!("{facts}, {fact}") };
+            if next.chars().count() > room {
+                break;
+            }
+            facts = next;
+        }
+        format!(
+            "  {} -> {}  {} {counts}{facts}",
+            self.paint(place(&transfer.from), &from),
+            self.paint(place(&transfer.to), &to),
             self.bar(place(&transfer.to), share),
-            transfer.done,
-            transfer.total,
-            transfer.facts.join(", "),
-        );
-        line.trim_end().to_owned()
+        )
     }
 
     fn bar(&self, node: usize, share: f64) -> String {
@@ -205,6 +271,7 @@ mod tests {
             transfers: &transfers,
             colour: false,
             centre: ["epoch 3".into(), "settled".into()],
+            room: Room::default(),
         };
         // The heading keeps the picture's own indentation, which would be trimmed as the source's.
         let expected = expect_test::expect![[r#"
@@ -225,7 +292,7 @@ mod tests {
                      BBBBBBBBAAAAAAA
                             B
 
-                NODE  STATE    PRIMARY OF         VNODES  COPIES     KEYS     BYTES
+                NODE  STATE    PRIMARY OF          VNODES  COPIES     KEYS     BYTES
               A n1    up       ████████░░  75.0 %      75     100   12.3 k   45.6 MB
               B n2    up       ███░░░░░░░  25.0 %      25     100        ?         ?
 
@@ -251,8 +318,38 @@ mod tests {
             transfers: &transfers,
             colour: false,
             centre: ["epoch 123456".into(), "moving, 12288 of 12288".into()],
+            room: Room::default(),
         };
         let widest = picture.draw().lines().map(|line| line.chars().count()).max();
         assert!(widest.is_some_and(|width| width <= 80), "{}", picture.draw());
+    }
+
+    #[test]
+    fn every_room_is_kept_to_and_says_how_far_it_is() {
+        let nodes: Vec<RingNode> = (1..=5).map(|number| node(&format!("n{number}"), 800)).collect();
+        let transfers: Vec<Transfer> = (1..=4)
+            .map(|number| Transfer {
+                from: format!("n{number}"),
+                to: "n5".into(),
+                done: 10,
+                total: 1135,
+                facts: vec!["12.3 MB".into(), "4.1 MB/s".into(), "12 s left".into()],
+            })
+            .collect();
+        for (columns, rows) in [(80, 24), (80, 21), (60, 18), (45, 24), (40, 12), (80, 200), (30, 5)] {
+            let picture = RingPicture {
+                nodes: &nodes,
+                primaries: &[Some(0), Some(1)],
+                transfers: &transfers,
+                colour: false,
+                centre: ["epoch 17".into(), "moving, 5696 of 8256".into()],
+                room: Room { columns, rows: Some(rows) },
+            };
+            let text = picture.draw();
+            assert!(text.lines().count() <= rows, "{columns} x {rows}:\n{text}");
+            assert!(text.contains("moving, 5696 of 8256"), "{columns} x {rows}:\n{text}");
+            let widest = text.lines().map(|line| line.chars().count()).max().unwrap_or(0);
+            assert!(widest <= columns.max(45), "{columns} x {rows}: {widest}\n{text}");
+        }
     }
 }

@@ -300,8 +300,9 @@ function showTransfers(transfers) {
       bar.value = transfer.partitions_total ? transfer.partitions_done / transfer.partitions_total : 0;
       bar.setAttribute("aria-label", `From ${transfer.from.name} to ${transfer.to.name}`);
       const speed = transfer.bytes_per_second > 0 && `${bytes(transfer.bytes_per_second)}/s`;
-      const left = transfer.eta_ms !== null && `${span(transfer.eta_ms)} left`;
-      const state = transfer.state !== "moving" && transfer.state;
+      const isHere = transfer.partitions_done === transfer.partitions_total;
+      const left = !isHere && transfer.eta_ms !== null && `${span(transfer.eta_ms)} left`;
+      const state = isHere ? "all here" : transfer.state !== "moving" && transfer.state;
       say(facts, [`${number.format(transfer.partitions_done)} of ${number.format(transfer.partitions_total)} copies`, bytes(transfer.bytes_done), speed, left, state].filter(Boolean).join(" · "));
     });
 }

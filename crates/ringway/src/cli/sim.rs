@@ -16,8 +16,8 @@ Examples:
   ringway sim ring --experiment list
   ringway sim ring --experiment failures --seed 1 --plot plots
 
-The same seed gives the same bytes, in tables, JSON and plots. Only processor time is no function of the seed: it is measured unless
---seed is given; --timing measures it all the same.";
+The same seed gives the same bytes, in tables, JSON and plots. Only processor time is no function of
+it, and so it is left out (null in JSON) if --seed is given; --timing measures it all the same.";
 
 #[derive(Debug, Args)]
 pub struct SimArgs {
@@ -35,7 +35,7 @@ pub enum SimCommand {
 #[derive(Debug, Args)]
 pub struct SimRingArgs {
     /// How many nodes [default: 1000]
-    #[arg(long, value_name = "COUNT", conflicts_with = "from_cluster")]
+    #[arg(long, value_name = "COUNT", conflicts_with = "from_cluster", value_parser = count)]
     pub nodes: Option<usize>,
     /// Nodes, places and layout of the running cluster instead
     #[arg(long)]
@@ -65,13 +65,13 @@ pub struct SimRingArgs {
     #[arg(long, value_name = "LIST", value_delimiter = ',', value_parser = placement, conflicts_with = "churn")]
     pub placement: Vec<Placements>,
     /// With --placement: copies of each key
-    #[arg(long, value_name = "COUNT", default_value = "3")]
+    #[arg(long, value_name = "COUNT", default_value = "3", requires = "placement")]
     pub copies: usize,
     /// With --placement: how many nodes join, and how many leave
-    #[arg(long, value_name = "COUNT", default_value = "100")]
+    #[arg(long, value_name = "COUNT", default_value = "100", requires = "placement")]
     pub changes: u32,
     /// With --placement: how many keys
-    #[arg(long, value_name = "COUNT", default_value = "65536")]
+    #[arg(long, value_name = "COUNT", default_value = "65536", requires = "placement")]
     pub keys: u64,
     /// An experiment of the Chord papers; `list` names them
     #[arg(long, value_name = "NAME", conflicts_with_all = ["nodes", "from_cluster", "routers", "lookups", "list", "fail", "churn", "placement"])]
@@ -132,7 +132,10 @@ fn each_once<T: PartialEq>(all: impl Iterator<Item = T>) -> Vec<T> {
 fn router(text: &str) -> Result<Routers, String> {
     match text {
         "all" => Ok(Routers::All),
-        text => text.parse().map(Routers::One).map_err(|error: ringway_ring::router::ParseViaError| error.to_string()),
+        text => text
+            .parse()
+            .map(Routers::One)
+            .map_err(|error: ringway_ring::router::ParseViaError| format!("{error}; all are all four")),
     }
 }
 
@@ -142,13 +145,23 @@ fn placement(text: &str) -> Result<Placements, String> {
         text => text
             .parse()
             .map(Placements::One)
-            .map_err(|error: ringway_ring::placement::ParsePlacementError| error.to_string()),
+            .map_err(|error: ringway_ring::placement::ParsePlacementError| format!("{error}; all are all four")),
     }
 }
 
 fn base(text: &str) -> Result<Base, String> {
     let number: u32 = text.parse().map_err(|_| "it is a number: 2, 4, 16 or 256".to_owned())?;
     Base::try_from(number).map_err(|error| error.to_string())
+}
+
+/// As people write large numbers: 1000000, 1_000_000 or 10^6.
+fn count(text: &str) -> Result<usize, String> {
+    let wrong = || format!("'{text}' is no number of nodes: it is written 1000000, 1_000_000 or 10^6");
+    if let Some((base, power)) = text.split_once('^') {
+        let (base, power) = (base.parse::<usize>().map_err(|_| wrong())?, power.parse().map_err(|_| wrong())?);
+        return base.checked_pow(power).ok_or_else(wrong);
+    }
+    text.replace('_', "").parse().map_err(|_| wrong())
 }
 
 /// 30% or 0.3.
@@ -186,6 +199,14 @@ mod tests {
         }
         for wrong in ["0/s", "abc", "1/day", "inf", "-1/s", ""] {
             assert!(rate(wrong).is_err(), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn numbers_of_nodes_are_read_as_people_write_them() {
+        assert_eq!((count("20"), count("1_000_000"), count("10^6")), (Ok(20), Ok(1_000_000), Ok(1_000_000)));
+        for wrong in ["", "abc", "-5", "1.5", "10^99", "^2"] {
+            assert!(count(wrong).is_err_and(|error| error.contains("10^6")), "{wrong}");
         }
     }
 

@@ -5,6 +5,7 @@ mod lookup;
 mod plan;
 mod sample;
 mod settings;
+mod terminal_size;
 mod watch;
 
 use std::io::IsTerminal as _;
@@ -17,7 +18,7 @@ use crate::admin_client::AdminClient;
 use crate::cli::{RingArgs, RingCommand, TargetArgs};
 use crate::find_node::find_node;
 use crate::output::{self, say};
-use crate::ring_picture::{RingNode, RingPicture, Transfer};
+use crate::ring_picture::{RingNode, RingPicture, Room, Transfer};
 
 pub async fn run(target: &TargetArgs, arguments: &RingArgs) -> Result<()> {
     if arguments.watch && arguments.command.is_some() {
@@ -42,7 +43,8 @@ async fn draw(client: &AdminClient, json: bool) -> Result<()> {
         return output::print_json(&ring);
     }
     let status: Status = client.get("/v1/status").await?;
-    say!("{}", picture(&ring, &status, &ring.transfers, has_colour()));
+    let room = Room { rows: None, ..room() };
+    say!("{}", picture(&ring, &status, &ring.transfers, room, has_colour()));
     Ok(())
 }
 
@@ -50,8 +52,14 @@ fn has_colour() -> bool {
     std::io::stdout().is_terminal() && std::env::var_os("NO_COLOR").is_none()
 }
 
+/// Of the terminal, if standard output is one.
+fn room() -> Room {
+    let Some((columns, rows)) = terminal_size::of_standard_output() else { return Room::default() };
+    Room { columns, rows: Some(rows) }
+}
+
 /// The ring, its nodes and what moves, at most 80 columns wide.
-fn picture(ring: &RingView, status: &Status, transfers: &[TransferView], colour: bool) -> String {
+fn picture(ring: &RingView, status: &Status, transfers: &[TransferView], room: Room, colour: bool) -> String {
     // By name, as people look for them; the API has them by id.
     let mut places: Vec<usize> = (0..ring.members.len()).collect();
     places.sort_by_key(|place| &ring.members[*place].name);
@@ -64,7 +72,7 @@ fn picture(ring: &RingView, status: &Status, transfers: &[TransferView], colour:
     let nodes: Vec<RingNode> = places.iter().map(|place| node(ring, status, *place)).collect();
     let transfers = transfers.iter().map(transfer).collect::<Vec<_>>();
     let centre = centre(ring, status);
-    RingPicture { nodes: &nodes, primaries: &primaries, transfers: &transfers, colour, centre }.draw()
+    RingPicture { nodes: &nodes, primaries: &primaries, transfers: &transfers, colour, centre, room }.draw()
 }
 
 fn node(ring: &RingView, status: &Status, place: usize) -> RingNode {
@@ -86,8 +94,10 @@ fn node(ring: &RingView, status: &Status, place: usize) -> RingNode {
 
 fn transfer(view: &TransferView) -> Transfer {
     let speed = (view.bytes_per_second > 0).then(|| format!("{}/s", output::bytes(view.bytes_per_second)));
-    let eta = view.eta_ms.map(|ms| format!("{} left", output::span(ms)));
-    let state = (view.state != "moving").then(|| view.state.clone());
+    let is_here = view.partitions_done == view.partitions_total;
+    let eta = view.eta_ms.filter(|_| !is_here).map(|ms| format!("{} left", output::span(ms)));
+    let state =
+        if is_here { Some("all here".to_owned()) } else { (view.state != "moving").then(|| view.state.clone()) };
     Transfer {
         from: view.from.name.clone(),
         to: view.to.name.clone(),

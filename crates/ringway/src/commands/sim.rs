@@ -54,6 +54,9 @@ fn at_rest(town: &Town, wanted: &SimRingArgs, plots: &Plots, json: bool) -> Resu
     if vias.is_empty() && placements.is_empty() {
         vias = ringway_ring::Via::all().to_vec();
     }
+    if vias.is_empty() && wanted.fail.is_some() {
+        bail!("--fail is about lookups, and --placement alone has none: add --routers all");
+    }
     // Everything is refused before anything is run.
     let lookups = (!vias.is_empty()).then(|| routers::plan(vias, town, wanted)).transpose()?;
     let placements: Vec<_> =

@@ -17,6 +17,7 @@ mod rebalance;
 mod redis_cluster;
 mod ring;
 mod shop;
+mod sim;
 
 use std::path::{Path, PathBuf};
 

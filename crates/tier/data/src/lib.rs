@@ -33,6 +33,7 @@ mod peer_door;
 mod peer_ring;
 mod repair;
 mod replicate;
+mod returning;
 mod route;
 mod scan;
 mod sweep;

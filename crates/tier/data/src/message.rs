@@ -34,6 +34,8 @@ pub(crate) enum DataRequest<'a> {
     Yield { epoch: u64, partitions: PartitionSet },
     /// Which epoch of the ring do you know?
     Epoch,
+    /// Do you take all of these for reachable?
+    Sees { nodes: Vec<NodeId> },
 }
 
 /// What the sender of a message knows of the ring, as far as the message's partitions go.
@@ -64,6 +66,7 @@ pub(crate) enum DataReply {
     /// Nothing of before is being executed any more.
     Yielded,
     Epoch(u64),
+    Seen(bool),
     Cells(Vec<Option<Cell>>),
     Counts(Vec<u32>),
     Keys {

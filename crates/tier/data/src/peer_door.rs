@@ -84,6 +84,11 @@ impl DataTier {
                 Ok(DataReply::Yielded)
             }
             DataRequest::Epoch => Ok(DataReply::Epoch(self.view().holders.epoch())),
+            DataRequest::Sees { nodes } => {
+                // The view was made with it: where those were missing, this replica knows that it may have missed something.
+                let view = self.view();
+                Ok(DataReply::Seen(nodes.iter().all(|node| view.is_reachable(*node))))
+            }
             DataRequest::Fetch { bucket, keys } => {
                 let (_, bucket) = self.bucket_soon(&bucket).await?;
                 blocking(bucket, move |bucket| fetch(bucket, &keys)).await.map(DataReply::Cells)

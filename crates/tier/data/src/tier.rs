@@ -1,6 +1,6 @@
 //! Driver: the data tier of one node: what it is made of, and its tasks.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError, Weak};
 use std::time::{Duration, Instant};
@@ -21,9 +21,10 @@ use crate::dirty::Dirty;
 use crate::handover::Handover;
 use crate::moving::Moving;
 use crate::peer_door::{DataDoor, TransferDoor};
+use crate::returning::Returning;
 use crate::stats::Stats;
 use crate::view::{Reached, View};
-use crate::{Config, Error, door, handover, repair, sweep, transfer};
+use crate::{Config, Error, door, handover, repair, returning, sweep, transfer};
 
 /// How long a node that has just started waits to hear of the others before it takes them for dead.
 const GOSSIP_WAIT: Duration = Duration::from_secs(3);
@@ -47,6 +48,7 @@ pub struct DataTier {
     pub(crate) repair_wanted: Notify,
     pub(crate) handover: Handover,
     pub(crate) moving: Moving,
+    pub(crate) returning: Returning,
     catalog: watch::Receiver<Arc<Catalog>>,
     holders: watch::Receiver<Arc<Holders>>,
     reach: watch::Receiver<Reached>,
@@ -80,7 +82,7 @@ impl DataTier {
     ) -> Arc<Self> {
         let own = peers.own_id();
         let (catalog, holders, reach) = (log.watch(), placement.watch(), membership.watch());
-        let empty = View::new(own, Arc::default(), Arc::default(), Arc::default(), HashMap::new());
+        let empty = View::new(own, Arc::default(), Arc::default(), Arc::default(), BTreeSet::new(), HashMap::new());
         let tier = Arc::new_cyclic(|me| Self {
             me: me.clone(),
             config,
@@ -95,6 +97,7 @@ impl DataTier {
             repair_wanted: Notify::new(),
             handover: Handover::default(),
             moving: Moving::default(),
+            returning: Returning::default(),
             catalog,
             holders,
             reach,
@@ -122,6 +125,7 @@ impl DataTier {
         self.tasks.spawn("repair", repair::run(self.clone()));
         self.tasks.spawn("transfer", transfer::run(self.clone()));
         self.tasks.spawn("sweep", sweep::run(self.clone()));
+        self.tasks.spawn("returning", returning::run(self.clone()));
         Ok(())
     }
 
@@ -216,6 +220,11 @@ impl DataTier {
             && Arc::ptr_eq(&view.catalog, &self.catalog.borrow())
     }
 
+    /// Something that a view is made of has changed without telling.
+    pub(crate) fn look_again(&self) {
+        self.renew_view(true);
+    }
+
     fn renew_view(&self, anyway: bool) -> Arc<View> {
         let mut held = self.held.lock().unwrap_or_else(PoisonError::into_inner);
         let before = self.view.load_full();
@@ -228,7 +237,8 @@ impl DataTier {
         self.close_deleted(&catalog, &mut held);
         self.dirty.keep(|node| catalog.nodes.contains_key(&node));
         let buckets = open_buckets(&catalog, &mut held);
-        let view = Arc::new(View::new(self.own, catalog, holders, reach, buckets));
+        let returning = self.returning.note(&before.reach, &reach);
+        let view = Arc::new(View::new(self.own, catalog, holders, reach, returning, buckets));
         view.buckets.values().for_each(|bucket| bucket.adapt(&before, &view, &returned));
         self.handover.note_view(&before, &view);
         if before.is_given_up() {

@@ -1,6 +1,6 @@
 //! Core: where keys are, as this node sees it now: the catalog, the ring and who is reachable, put together once per change.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
 use ringway_catalog::{Catalog, LAYOUT_REPLICAS, NodeInfo, NodeState};
@@ -19,6 +19,8 @@ pub(crate) struct View {
     pub(crate) catalog: Arc<Catalog>,
     pub(crate) holders: Arc<Holders>,
     pub(crate) reach: Reached,
+    /// Reachable again, but passed over where another replica can execute ([`crate::returning`]).
+    returning: BTreeSet<NodeId>,
     /// Those that are open on this node.
     pub(crate) buckets: HashMap<String, Arc<Bucket>>,
     /// For 1, 2, ... replicas: the acting primary of each partition.
@@ -35,19 +37,24 @@ impl View {
         catalog: Arc<Catalog>,
         holders: Arc<Holders>,
         reach: Reached,
+        returning: BTreeSet<NodeId>,
         buckets: HashMap<String, Arc<Bucket>>,
     ) -> Self {
         let is_peer_to_peer = catalog.ring.is_chord();
         let goes = |node: &&NodeInfo| is_peer_to_peer && !node.is_active();
         let leaving = catalog.nodes.values().filter(goes).map(|node| node.id).collect();
-        let mut view = Self { own, catalog, holders, reach, buckets, acting: Vec::new(), is_peer_to_peer, leaving };
+        // There the owner alone says who executes.
+        let returning = if is_peer_to_peer { BTreeSet::new() } else { returning };
+        let acting = Vec::new();
+        let mut view = Self { own, catalog, holders, reach, returning, buckets, acting, is_peer_to_peer, leaving };
         view.acting = (1..=LAYOUT_REPLICAS)
             .map(|replicas| Partition::all().map(|partition| view.acting_without(partition, replicas, &[])).collect())
             .collect();
         view
     }
 
-    /// Who executes commands on keys of `partition`: the first owner that is up, else the first that is suspect.
+    /// Who executes commands on keys of `partition`: the first owner that is up and has been, else the first that is up, else the
+    /// first that is suspect.
     pub(crate) fn acting(&self, partition: Partition, replicas: usize) -> Option<NodeId> {
         self.acting.get(replicas - 1).and_then(|table| table[partition.index()])
     }
@@ -56,7 +63,8 @@ impl View {
     pub(crate) fn acting_without(&self, partition: Partition, replicas: usize, failed: &[NodeId]) -> Option<NodeId> {
         let candidates = || self.readers(partition, replicas).filter(|node| !failed.contains(node));
         candidates()
-            .find(|node| self.reach_of(*node) == Reach::Up)
+            .find(|node| self.reach_of(*node) == Reach::Up && !self.returning.contains(node))
+            .or_else(|| candidates().find(|node| self.reach_of(*node) == Reach::Up))
             .or_else(|| candidates().find(|node| self.reach_of(*node) == Reach::Suspect))
     }
 

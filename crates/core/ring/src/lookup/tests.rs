@@ -288,3 +288,22 @@ fn a_step_fits_the_callers_bound() {
         assert_eq!(next.as_slice().len(), 3, "{via}");
     }
 }
+
+#[test]
+fn whoever_knows_by_name_is_believed_a_few_times_wherever_it_stands() {
+    let town = Town::new(9, 1);
+    let [me, past, owner] = [0, 3, 6].map(|at| town.ring[at]);
+    let key = town.ring[2].point;
+    let told = |hearsay_max| {
+        let (mut lookup, _) = Lookup::start(me, key, Limits { hearsay_max, ..town.limits });
+        lookup.answered(me, &Step::Ask(vec![past]));
+        lookup.answered(past, &Step::Ask(vec![owner]))
+    };
+    assert_eq!((told(0), told(2)), (Action::Wait(past), Action::Ask(owner)));
+    // An old map that names one wrong node after the other is not followed for ever, nor is the one that it named first forgotten.
+    let (mut lookup, _) = Lookup::start(me, key, Limits { hearsay_max: 2, ..town.limits });
+    lookup.answered(me, &Step::Ask(vec![past]));
+    assert_eq!(lookup.answered(past, &Step::Ask(vec![town.ring[4]])), Action::Ask(town.ring[4]));
+    assert_eq!(lookup.answered(town.ring[4], &Step::Ask(vec![town.ring[5]])), Action::Ask(town.ring[5]));
+    assert_eq!(lookup.answered(town.ring[5], &Step::Ask(vec![owner])), Action::Wait(past));
+}

@@ -90,12 +90,17 @@ fn moving(catalog: &Catalog, reports: &Reports, most: &AtomicU64) -> Moving {
     // Those who fetch know how much it was when they began, maybe before anybody looked.
     let told: u64 = reports.values().flat_map(|report| &report.fetches).map(|fetch| fetch.partitions_total).sum();
     let total = most.fetch_max(left.max(told), Ordering::Relaxed).max(left).max(told);
+    // By name: people read them.
+    let sorted = |mut names: Vec<String>| {
+        names.sort();
+        names
+    };
     let name = |id: &NodeId| catalog.nodes.get(id).map_or_else(|| id.short(), |node| node.name.clone());
     Moving {
         from_epoch: from_epoch.saturating_sub(1),
         to_epoch: catalog.epoch,
-        synced: catalog.layout.members().iter().filter(|member| !waiting.contains(*member)).map(name).collect(),
-        waiting_for: waiting.iter().map(name).collect(),
+        synced: sorted(catalog.layout.members().iter().filter(|id| !waiting.contains(*id)).map(name).collect()),
+        waiting_for: sorted(waiting.iter().map(name).collect()),
         copies_done: total - left,
         copies_total: total,
     }

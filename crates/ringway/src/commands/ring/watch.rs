@@ -6,16 +6,19 @@ use anyhow::Result;
 use ringway_control::api::{RingFrame, RingView};
 
 use super::changes::changes;
-use super::{has_colour, picture};
+use super::{has_colour, picture, room};
 use crate::admin_client::{AdminClient, Lines};
 use crate::output::{self, say};
+use crate::ring_picture::Room;
 
-/// The other screen, so that what was there before comes back.
-const ENTER: &str = "\x1b[?1049h\x1b[?25l";
-const LEAVE: &str = "\x1b[?25h\x1b[?1049l";
+/// The other screen, so that what was there before comes back. Lines that are too long are cut, not continued.
+const ENTER: &str = "\x1b[?1049h\x1b[?25l\x1b[?7l";
+const LEAVE: &str = "\x1b[?7h\x1b[?25h\x1b[?1049l";
 const HOME: &str = "\x1b[H";
 const CLEAR_LINE: &str = "\x1b[K";
 const CLEAR_BELOW: &str = "\x1b[J";
+/// Below the picture: a blank line, the time, how to end it.
+const ROWS_BELOW: usize = 3;
 
 pub async fn run(client: &AdminClient, json: bool) -> Result<()> {
     let frames = Frames { lines: client.lines("/v1/ring/watch").await?, ring: None };
@@ -66,7 +69,7 @@ async fn tell(mut frames: Frames, json: bool) -> Result<()> {
 /// Until Ctrl-C; the last picture stays.
 async fn draw(mut frames: Frames) -> Result<()> {
     let screen = Screen::enter();
-    let mut last = String::new();
+    let mut last = None;
     let outcome = loop {
         let frame = tokio::select! {
             biased;
@@ -75,21 +78,26 @@ async fn draw(mut frames: Frames) -> Result<()> {
         };
         match frame {
             Ok(Some(frame)) => {
-                last = shown(&frame);
-                screen.show(&last);
+                // Asked for each time: a window may change its size.
+                let mut room = room();
+                room.rows = room.rows.map(|rows| rows.saturating_sub(ROWS_BELOW));
+                screen.show(&shown(&frame, room));
+                last = Some(frame);
             }
             Ok(None) => break Err(anyhow::anyhow!("the node has stopped")),
             Err(error) => break Err(error),
         }
     };
     drop(screen);
-    say!("{last}");
+    if let Some(frame) = last {
+        say!("{}", shown(&frame, Room { rows: None, ..room() }));
+    }
     outcome
 }
 
-fn shown(frame: &RingFrame) -> String {
+fn shown(frame: &RingFrame, room: Room) -> String {
     let Some(ring) = &frame.ring else { return String::new() };
-    let picture = picture(ring, &frame.status, &frame.transfers, has_colour());
+    let picture = picture(ring, &frame.status, &frame.transfers, room, has_colour());
     format!("{picture}\n\n  {} UTC, seen from {}", &output::clock(frame.status.now_ms)[..8], frame.status.node.name)
 }
 

@@ -2,7 +2,7 @@
 
 use anyhow::Result;
 use ringway_ring::PlacementKind;
-use ringway_sim::placement_run::{PlacementFigures, PlacementRun, members};
+use ringway_sim::placement_run::{Error, PLACED_NODES_MAX, PlacementFigures, PlacementRun, members};
 
 use super::{Town, seed};
 use crate::cli::SimRingArgs;
@@ -11,10 +11,12 @@ use crate::progress::steps_bar;
 
 pub fn plan(kind: PlacementKind, town: &Town, wanted: &SimRingArgs) -> Result<PlacementRun> {
     // Refused by number before so many are made.
-    let count = town.nodes.min(ringway_sim::placement_run::PLACED_NODES_MAX + 1);
+    if town.nodes > PLACED_NODES_MAX {
+        return Err(Error::Nodes(town.nodes).into());
+    }
     let run = PlacementRun {
         kind,
-        members: town.members.clone().unwrap_or_else(|| members(count, seed(wanted))),
+        members: town.members.clone().unwrap_or_else(|| members(town.nodes, seed(wanted))),
         layout: town.layout.clone(),
         copies: wanted.copies,
         keys: wanted.keys,

@@ -12,6 +12,9 @@ use ringway_sim::statistics::Histogram;
 
 use crate::output::say;
 
+/// Marks of one line: more of them cover each other.
+const MARKS_MAX: usize = 50;
+
 /// Where plots go, if they are wanted, and which have been written.
 pub struct Plots {
     directory: Option<PathBuf>,
@@ -52,20 +55,23 @@ impl Plots {
         let drawn = figures.iter().filter(|one| are_alone || one.router != ringway_ring::Via::Neighbours);
         let series: Vec<Series> = drawn.map(|one| shares(one.router.word(), &one.hops)).collect();
         let Some(nodes) = figures.first().map(|one| one.nodes).filter(|_| !series.is_empty()) else { return Ok(()) };
-        self.write(&[hops(format!("Share of lookups by hops, {nodes} nodes"), series)])
+        self.write(&[hops("hops", format!("Share of lookups by hops, {nodes} nodes"), series)])
     }
 
     pub fn churn(&self, figures: &ChurnFigures) -> Result<()> {
         let title =
             format!("Share of lookups by hops, {} nodes, {} joins a second", figures.nodes, figures.joins_per_second);
-        self.write(&[hops(title, vec![shares(figures.router, &figures.hops)])])
+        self.write(&[hops("churn-hops", title, vec![shares(figures.router, &figures.hops)])])
     }
 
     /// The load of each node, the most loaded first.
     pub fn placements(&self, figures: &[PlacementFigures]) -> Result<()> {
         let Some(first) = figures.first() else { return Ok(()) };
         let series = figures.iter().map(|one| {
-            let points = one.loads.iter().zip(1_u32..).map(|(load, node)| (f64::from(node), *load));
+            let last = one.loads.len().saturating_sub(1);
+            let step = one.loads.len().div_ceil(MARKS_MAX).max(1);
+            let drawn = one.loads.iter().enumerate().filter(|(place, _)| place % step == 0 || *place == last);
+            let points = drawn.map(|(place, load)| (place as f64 + 1.0, *load));
             Series::new(one.placement.to_string(), Look::Ours, points)
         });
         let plot = Plot {
@@ -79,12 +85,14 @@ impl Plots {
     }
 }
 
-fn hops(title: String, series: Vec<Series>) -> Plot {
+fn hops(name: &str, title: String, series: Vec<Series>) -> Plot {
     let (x, y) = (Axis::linear("hops, the owner included"), Axis::linear("share of lookups"));
-    Plot { name: "hops".to_owned(), title, x, y, series }
+    Plot { name: name.to_owned(), title, x, y, series }
 }
 
 fn shares(name: &str, hops: &Histogram) -> Series {
-    let points = hops.shares().zip(0_u32..).map(|(share, hops)| (f64::from(hops), share));
+    // Nobody took one hop more than the most: the line comes down again.
+    let shares = hops.shares().chain([0.0]);
+    let points = shares.zip(0_u32..).map(|(share, hops)| (f64::from(hops), share));
     Series::new(name, Look::Ours, points)
 }

@@ -30,12 +30,12 @@ pub fn plan(routers: Vec<Via>, town: &Town, wanted: &SimRingArgs) -> Result<Ring
 pub fn run(run: &RingRun) -> Result<Vec<RouterFigures>> {
     let bar = steps_bar("ring", run.nodes as u64);
     let figures = run.run(&mut |progress| {
+        bar.set_position(progress.done);
+        bar.set_length(progress.total);
         bar.set_message(match progress.stage {
             Stage::Ring => "ring",
             Stage::Lookups(via) => via.word(),
         });
-        bar.set_length(progress.total);
-        bar.set_position(progress.done);
     })?;
     bar.finish_and_clear();
     Ok(figures)

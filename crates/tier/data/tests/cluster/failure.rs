@@ -93,6 +93,34 @@ async fn a_counter_goes_on_where_it_was_when_its_primary_dies_and_comes_back_emp
 }
 
 #[tokio::test]
+async fn a_node_that_was_cut_off_and_does_not_see_the_others_yet_does_not_execute_on_what_it_has() {
+    let world = World::new(3).await;
+    world.bucket("b", |_| {});
+    world.heard_of("b").await;
+    for alone in [1, 2, 3] {
+        let others: Vec<u8> = [1, 2, 3].into_iter().filter(|number| *number != alone).collect();
+        let mut client = Client::authenticated(world.at(others[0]).redis, "b").await;
+        // Of some of them the one that is cut off is the primary.
+        let counters: Vec<String> = (0..10).map(|number| format!("n{alone}-{number}")).collect();
+        for counter in &counters {
+            client.check(&format!("INCR {counter}\r\n"), ":1\r\n").await;
+        }
+        world.split(alone, &others);
+        for counter in &counters {
+            client.check(&format!("INCR {counter}\r\n"), ":2\r\n").await;
+        }
+        world.heal_unnoticed(alone, &others);
+        for counter in &counters {
+            client.check(&format!("INCR {counter}\r\n"), ":3\r\n").await;
+        }
+        world.gossip();
+        for counter in &counters {
+            client.check(&format!("INCR {counter}\r\n"), ":4\r\n").await;
+        }
+    }
+}
+
+#[tokio::test]
 async fn a_bucket_of_one_copy_says_that_its_keys_cannot_be_reached() {
     let mut world = World::new(3).await;
     world.bucket("b", |spec| spec.replicas = 1);

@@ -41,6 +41,20 @@ impl Network {
         self.cut_links.lock().unwrap().extend([(one, other), (other, one)]);
     }
 
+    /// They do again.
+    pub fn mend_link(&self, one: NodeId, other: NodeId) {
+        self.cut_links.lock().unwrap().retain(|link| *link != (one, other) && *link != (other, one));
+    }
+
+    /// Gossip tells one node of another one.
+    pub fn tell(&self, observer: NodeId, node: NodeId, news: Reach) {
+        self.reach.lock().unwrap()[&observer].send_modify(|reach| {
+            let mut changed = (**reach).clone();
+            changed.insert(node, news);
+            *reach = Arc::new(changed);
+        });
+    }
+
     /// Gossip tells everybody who is up.
     pub fn gossip(&self, up: &[NodeId]) {
         for (own, sender) in self.reach.lock().unwrap().iter() {

@@ -14,7 +14,7 @@ use ringway_catalog::{
 };
 use ringway_data::{Config, DataTier, ManagedRing};
 use ringway_manifest::{Bucket as Spec, Storage};
-use ringway_ports::{ControlLog, Kv, ProposeError};
+use ringway_ports::{ControlLog, Kv, ProposeError, Reach};
 use ringway_ring::NodeId;
 use ringway_rt::{Tasks, clock};
 use tokio::sync::watch;
@@ -201,6 +201,23 @@ impl World {
     /// Messages between two nodes fail from now on; nobody is told.
     pub fn cut_link(&self, one: u8, other: u8) {
         self.network.cut_link(node(one), node(other));
+    }
+
+    /// A partition of the network between a node and others, which all of them have noticed.
+    pub fn split(&self, one: u8, others: &[u8]) {
+        for other in others {
+            self.cut_link(one, *other);
+            self.network.tell(node(one), node(*other), Reach::Down);
+            self.network.tell(node(*other), node(one), Reach::Down);
+        }
+    }
+
+    /// It heals, which so far only the others have noticed.
+    pub fn heal_unnoticed(&self, one: u8, others: &[u8]) {
+        for other in others {
+            self.network.mend_link(node(one), node(*other));
+            self.network.tell(node(*other), node(one), Reach::Up);
+        }
     }
 
     /// Everybody hears who is up.

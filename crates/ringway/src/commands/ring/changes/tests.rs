@@ -124,10 +124,26 @@ fn a_node_that_dies_comes_back_and_leaves_is_told_each_time() {
             epoch 3, settled: n1 up, n2 up
             n2 is suspect
             n2 is down
-            n2 is up again
+            n2 is up
             n2 is given up until it comes back: others get copies of what it held
             n2 is leaving
             n2 is out of the cluster
             the ring is settled in epoch 5"#]],
+    );
+}
+
+#[test]
+fn a_newcomer_that_is_not_heard_of_yet_is_up_once_not_again() {
+    let frames = [
+        frame(2, vec![node(1, Reach::Up)]),
+        frame(2, vec![node(1, Reach::Up), node(2, Reach::Suspect)]),
+        frame(2, vec![node(1, Reach::Up), node(2, Reach::Up)]),
+    ];
+    check(
+        &frames,
+        expect![[r#"
+            epoch 2, settled: n1 up
+            n2 joins
+            n2 is up"#]],
     );
 }
