@@ -135,7 +135,7 @@ fn router(text: &str) -> Result<Routers, String> {
         text => text
             .parse()
             .map(Routers::One)
-            .map_err(|error: ringway_ring::router::ParseViaError| format!("{error}; all are all four")),
+            .map_err(|error: ringway_ring::router::ParseViaError| format!("{error}, or all")),
     }
 }
 
@@ -145,7 +145,7 @@ fn placement(text: &str) -> Result<Placements, String> {
         text => text
             .parse()
             .map(Placements::One)
-            .map_err(|error: ringway_ring::placement::ParsePlacementError| format!("{error}; all are all four")),
+            .map_err(|error: ringway_ring::placement::ParsePlacementError| format!("{error}, or all")),
     }
 }
 

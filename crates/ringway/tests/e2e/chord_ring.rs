@@ -145,3 +145,18 @@ fn only_eventual_buckets_and_only_sensible_flags() {
     wait("places on the ring", || node.read_log().contains("places=3"));
     cluster.nodes.push(node);
 }
+
+#[test]
+fn what_only_a_ring_with_a_layout_can_do_is_refused_with_what_can_be_done() {
+    let cluster = found(1);
+    let refused = [
+        (&["ring", "rebalance"][..], "--vnodes"),
+        (&["ring", "cancel"], "--vnodes"),
+        (&["ring", "plan", "--join", "1"], "ringway sim ring"),
+        (&["ring", "lookup", "key", "--via", "table"], "fingers, neighbours or index"),
+    ];
+    for (arguments, hint) in refused {
+        let error = cluster.nodes[0].cli(arguments).fails();
+        assert!(error.contains("peer-to-peer ring") && error.contains(hint), "{arguments:?}: {error}");
+    }
+}
