@@ -78,7 +78,7 @@ impl RingPicture<'_> {
         if let Some(rows) = self.room.rows.filter(|rows| lines.len() > *rows) {
             let more = lines.len() + 1 - rows;
             lines.truncate(rows.saturating_sub(1));
-            lines.push(format!("  ... {more} more lines: they need a higher terminal"));
+            lines.push(format!("  ... {more} more lines"));
         }
         lines.join("\n")
     }

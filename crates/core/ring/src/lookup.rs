@@ -166,7 +166,10 @@ impl<P: Peer> Lookup<P> {
         if self.hops >= self.limits.hops_max {
             return Action::Failed(Why::TooManyHops);
         }
-        self.narrow(from);
+        // Who knows nobody is in no ring, or not any more: where it stands says nothing.
+        if verdict == Verdict::Ask {
+            self.narrow(from);
+        }
         if is_new {
             self.remember_asked(from);
         }

@@ -12,13 +12,13 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use futures_util::FutureExt;
-use ringway_catalog::{Addresses, Command, NodeInfo, NodeState, RingKind};
+use ringway_catalog::{Addresses, Catalog, Command, NodeInfo, NodeState, RingKind};
 use ringway_ports::{Blobs, ControlLog, Membership, Peers, Ring};
 use ringway_ring::NodeId;
 use ringway_ring::chord::ChordConfig;
-use ringway_rt::Tasks;
+use ringway_rt::{Tasks, files};
 use tokio::sync::watch;
-use tracing::{info, warn};
+use tracing::{error, info, warn};
 
 use crate::blob_store::BlobStore;
 use crate::certificates::{self, TlsSettings};
@@ -37,6 +37,8 @@ use crate::transport::{OnHttp, Transport};
 use crate::wall_clock::WallClock;
 
 const RETRY_PAUSE: Duration = Duration::from_secs(1);
+/// Before a node says again where it is, when another process with its identity has said otherwise.
+const CLAIM_AGAIN_AFTER: Duration = Duration::from_secs(5);
 const STEP_ASIDE_WITHIN: Duration = Duration::from_millis(800);
 
 #[derive(Debug)]
@@ -92,6 +94,7 @@ impl Cluster {
 
     /// Makes a cluster of one.
     pub async fn found(config: Config, wish: NodeWish) -> Result<Self, Error> {
+        prepare_log(&config.data_dir).await?;
         let identity = Identity::found(&config.data_dir)?;
         let cluster = Self::build(config, identity, wish.addresses.clone()).await?;
         cluster.group.found().await?;
@@ -119,6 +122,7 @@ impl Cluster {
     /// Asks the cluster that the token names to take this node in. Its catalog arrives after [`Cluster::start`].
     pub async fn join(config: Config, token: &str, wish: NodeWish) -> Result<Self, Error> {
         let token = Token::parse(token)?;
+        prepare_log(&config.data_dir).await?;
         let identity = ask::ask(&config.data_dir, &token, &wish, config.clock).await?;
         Self::build(config, identity, wish.addresses).await
     }
@@ -126,6 +130,10 @@ impl Cluster {
     /// Takes up where this data directory left off.
     pub async fn open(config: Config, addresses: Addresses) -> Result<Self, Error> {
         let identity = Identity::load(&config.data_dir)?;
+        let log = log_path(&config.data_dir);
+        if !log.exists() {
+            return Err(Error::LogGone(log));
+        }
         Self::build(config, identity, addresses).await
     }
 
@@ -140,7 +148,7 @@ impl Cluster {
 
     async fn build(config: Config, identity: Identity, addresses: Addresses) -> Result<Self, Error> {
         let Config { data_dir, listener, clock } = config;
-        let log_path = identity::directory(&data_dir).join("log.redb");
+        let log_path = log_path(&data_dir);
         let identity = Arc::new(identity);
         let tasks = Tasks::new("cluster");
         let swim_tasks = Tasks::new("membership");
@@ -297,6 +305,17 @@ impl Cluster {
     }
 }
 
+/// Of the consensus group.
+fn log_path(data_dir: &Path) -> PathBuf {
+    identity::directory(data_dir).join("log.redb")
+}
+
+async fn prepare_log(data_dir: &Path) -> Result<(), Error> {
+    let dir = identity::directory(data_dir);
+    files::create_private_dir(&dir).map_err(|source| Error::Disk { path: dir, source })?;
+    Group::prepare(&log_path(data_dir)).await
+}
+
 /// Copies one channel to the other until the node stops.
 async fn forward<T: Clone>(mut from: watch::Receiver<T>, to: watch::Sender<T>, tasks: Tasks) {
     loop {
@@ -333,24 +352,32 @@ async fn watch_removal(
     removed.send_replace(true);
 }
 
-/// A node that was started with other addresses says so, as soon as somebody listens.
+/// A node that was started with other addresses says so, as soon as somebody listens. Who says otherwise later is another process
+/// with the same identity: this node tells, and after a while claims what it is again, in case the other one is gone.
 async fn keep_addresses(own_id: NodeId, addresses: Addresses, control_log: Arc<dyn ControlLog>, tasks: Tasks) {
     let mut catalog = control_log.watch();
+    let known = |catalog: &Catalog| catalog.nodes.get(&own_id).map(|node| node.addresses.clone());
     let work = async {
         loop {
-            let Ok(known) =
-                catalog.wait_for(|catalog| catalog.nodes.contains_key(&own_id)).await.map(|catalog| catalog.clone())
+            let Ok(now) = catalog.wait_for(|catalog| known(catalog).is_some()).await.map(|catalog| known(&catalog))
             else {
                 return;
             };
-            if known.nodes.get(&own_id).is_some_and(|node| node.addresses == addresses) {
+            if now.as_ref() != Some(&addresses) {
+                match control_log.propose(Command::SetAddresses { node: own_id, addresses: addresses.clone() }).await {
+                    Ok(_) => info!("the cluster knows this node's new addresses"),
+                    Err(why) => warn!(%why, "the cluster does not know this node's new addresses yet"),
+                }
+                tokio::time::sleep(RETRY_PAUSE).await;
+                continue;
+            }
+            let is_other = |catalog: &Catalog| known(catalog).is_some_and(|known| known != addresses);
+            let Ok(other) = catalog.wait_for(|catalog| is_other(catalog)).await.map(|catalog| known(&catalog)) else {
                 return;
-            }
-            match control_log.propose(Command::SetAddresses { node: own_id, addresses: addresses.clone() }).await {
-                Ok(_) => return info!("the cluster knows this node's new addresses"),
-                Err(why) => warn!(%why, "the cluster does not know this node's new addresses yet"),
-            }
-            tokio::time::sleep(RETRY_PAUSE).await;
+            };
+            let other = other.map(|known| known.peer);
+            error!(?other, "another process runs with this node's identity: was its data directory copied?");
+            tokio::time::sleep(CLAIM_AGAIN_AFTER).await;
         }
     };
     tokio::select! {

@@ -34,6 +34,11 @@ pub enum Error {
     JoinBroken { address: SocketAddr, why: String },
     #[error("{path} is damaged: {why}")]
     Damaged { path: PathBuf, why: String },
+    /// The user's: a member without it could vote twice, and what was agreed on be lost.
+    #[error(
+        "{0} is gone, and with it what this node has agreed to: take it out with `ringway leave --dead NAME` on another node, empty its data directory, and join anew"
+    )]
+    LogGone(PathBuf),
     #[error("{0} is in use: is another ringway running with this data directory?")]
     InUse(PathBuf),
     #[error("{path}: {source}")]

@@ -187,6 +187,60 @@ fn a_node_that_comes_back_with_another_address_is_found_there() {
 }
 
 #[test]
+fn a_member_whose_log_is_gone_does_not_start_as_if_it_had_agreed_to_nothing() {
+    let dir = Dir::new();
+    let mut nodes = three(&dir);
+    let third = nodes.pop().unwrap();
+    let at = third.address();
+    third.stop();
+    std::fs::remove_file(dir.node("three").join("cluster/log.redb")).unwrap();
+    let refused = Node::try_open(&dir, "three", at).err().expect("refused").to_string();
+    assert!(refused.contains("log.redb is gone") && refused.contains("ringway leave --dead"), "{refused}");
+}
+
+#[test]
+fn a_member_that_comes_back_with_an_old_disk_harms_nobody_and_is_brought_up_to_date() {
+    let dir = Dir::new();
+    let mut nodes = three(&dir);
+    let third = nodes.pop().unwrap();
+    let (at, log) = (third.address(), dir.node("three").join("cluster/log.redb"));
+    third.stop();
+    std::fs::copy(&log, log.with_extension("old")).unwrap();
+    let third = Node::open(&dir, "three", at);
+    for number in 0..5 {
+        assert_eq!(nodes[0].propose(make_bucket(&format!("b{number}"))), Ok(Outcome::Done));
+    }
+    eventually("it has them", || third.catalog().buckets.len() == 5);
+    third.stop();
+    std::fs::copy(log.with_extension("old"), &log).unwrap();
+    let third = Node::open(&dir, "three", at);
+    eventually("it has them again", || third.catalog().buckets.len() == 5);
+    assert_eq!(nodes[0].propose(make_bucket("more")), Ok(Outcome::Done));
+    assert_eq!(nodes[1].propose(make_bucket("most")), Ok(Outcome::Done));
+    eventually("all have all", || nodes.iter().chain([&third]).all(|node| node.catalog().buckets.len() == 7));
+}
+
+#[test]
+fn after_a_second_process_with_its_identity_is_gone_a_node_is_found_where_it_is() {
+    let dir = Dir::new();
+    let mut nodes = three(&dir);
+    let third = nodes.pop().unwrap();
+    let (at, id) = (third.address(), third.id());
+    third.stop();
+    let (original, copy) = (dir.node("three").join("cluster"), dir.node("twin").join("cluster"));
+    std::fs::create_dir_all(&copy).unwrap();
+    for file in std::fs::read_dir(&original).unwrap().map(Result::unwrap) {
+        std::fs::copy(file.path(), copy.join(file.file_name())).unwrap();
+    }
+    let _third = Node::open(&dir, "three", at);
+    let twin = Node::open(&dir, "twin", harness::any_address());
+    let known = || nodes[0].catalog().nodes[&id].addresses.peer;
+    eventually("the copy says that it is elsewhere", || known() == twin.address());
+    twin.kill();
+    eventually("it is where it was", || known() == at);
+}
+
+#[test]
 fn after_all_three_were_killed_it_is_the_same_cluster() {
     let dir = Dir::new();
     let nodes = three(&dir);

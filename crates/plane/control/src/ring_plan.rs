@@ -7,7 +7,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use ringway_catalog::ring_plan::plan_all;
-use ringway_catalog::{Catalog, Refusal};
+use ringway_catalog::{Catalog, NodeState, Refusal};
 use ringway_ring::{Layout, NodeId, PARTITION_COUNT, Partition};
 
 use crate::api::{CopiesLeft, KeysHeld, KillPlan, Moved, NodeRef, PlanLoad, PlanMove, PlanNode, RingPlan, TakenOver};
@@ -154,10 +154,12 @@ fn told(change: &Change, names: &Names<'_>) -> String {
         count => parts.push(format!("{count} nodes join")),
     }
     if !change.leave.is_empty() {
-        parts.push(format!("{} leaves", listed(&change.leave)));
+        let verb = if change.leave.len() == 1 { "leaves" } else { "leave" };
+        parts.push(format!("{} {verb}", listed(&change.leave)));
     }
     if !change.kill.is_empty() {
-        parts.push(format!("{} dies", listed(&change.kill)));
+        let verb = if change.kill.len() == 1 { "dies" } else { "die" };
+        parts.push(format!("{} {verb}", listed(&change.kill)));
     }
     parts.join(", ")
 }
@@ -195,9 +197,11 @@ fn nodes(
     loads: &Loads,
 ) -> Vec<PlanNode> {
     let ids = names.catalog.nodes.keys().copied().chain(names.newcomers.keys().copied());
+    let is_away = |id: &NodeId| names.catalog.nodes.get(id).is_some_and(|node| node.state == NodeState::Away);
     let role = |id: &NodeId| match () {
         () if change.kill.contains(id) => "dies",
         () if change.leave.contains(id) => "leaves",
+        () if is_away(id) => "is away",
         () if names.catalog.nodes.contains_key(id) => "stays",
         () => "joins",
     };

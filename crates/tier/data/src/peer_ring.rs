@@ -29,8 +29,10 @@ use crate::{DataTier, Error};
 const FINDS_AT_ONCE: usize = 8;
 /// How long the view may take to show what a lookup has found.
 const SHOWN_WITHIN: Duration = Duration::from_millis(200);
-/// Arcs of others that are looked at in one round.
+/// Partitions of others that are compared with their owner at once.
 const STRAYS_MAX: usize = 64;
+/// How long strays are returned before the rest of a round has its turn again.
+const STRAYS_WITHIN: Duration = Duration::from_secs(1);
 /// Longer than a write is on its way.
 const SECOND_LOOK: Duration = Duration::from_millis(50);
 /// How long a node that leaves tries to bring the others what they lack.
@@ -243,36 +245,66 @@ impl DataTier {
     /// Brings the owners what is here of arcs that are not ours, and drops it. Whether nothing is left to do.
     async fn return_strays(self: &Arc<Self>, ring: &Arc<dyn Ring>, view: &View, bucket: &Arc<Bucket>) -> bool {
         let is_stray = |p: &Partition| !view.is_holder(*p, bucket.replicas()) && !bucket.store().is_empty(*p);
-        let strays: Vec<Partition> = Partition::all().filter(is_stray).take(STRAYS_MAX).collect();
-        let mut whole = strays.len() < STRAYS_MAX;
-        for partition in strays {
-            // Found by an earlier lookup of this round, as part of the same arc.
-            if self.view().is_holder(partition, bucket.replicas()) {
-                continue;
+        let (strays, until) = (Partition::all().filter(is_stray).collect::<Vec<_>>(), Instant::now() + STRAYS_WITHIN);
+        let mut whole = true;
+        for some in strays.chunks(STRAYS_MAX) {
+            if Instant::now() >= until {
+                return false;
             }
-            if let Err(error) = self.return_stray(ring, bucket, partition).await {
-                debug!(partition = partition.0, bucket = %bucket.name, %error, "stray is kept for now");
-                whole = false;
+            for (owner, partitions) in self.owners_of(ring, bucket, some, &mut whole).await {
+                if let Err(error) = self.return_to(bucket, owner, &partitions).await {
+                    debug!(peer = %owner.short(), bucket = %bucket.name, %error, "strays are kept for now");
+                    whole = false;
+                }
             }
         }
         whole
     }
 
-    async fn return_stray(
+    /// Of those that are not this node's: it may have become a holder since.
+    async fn owners_of(
         self: &Arc<Self>,
         ring: &Arc<dyn Ring>,
-        bucket: &Arc<Bucket>,
-        partition: Partition,
-    ) -> Result<(), Error> {
-        let holders = ring.find(partition).await.map_err(|error| Error::Unreachable(error.to_string()))?;
-        let Some(owner) = holders.first().copied().filter(|owner| *owner != self.own) else { return Ok(()) };
-        if holders.iter().take(bucket.replicas()).any(|node| *node == self.own) {
-            return Ok(());
+        bucket: &Bucket,
+        partitions: &[Partition],
+        whole: &mut bool,
+    ) -> BTreeMap<NodeId, Vec<Partition>> {
+        let mut by_owner: BTreeMap<NodeId, Vec<Partition>> = BTreeMap::new();
+        for partition in partitions {
+            // Found by an earlier lookup of this round, as part of the same arc.
+            if self.view().is_holder(*partition, bucket.replicas()) {
+                continue;
+            }
+            match ring.find(*partition).await {
+                Ok(holders) if holders.iter().take(bucket.replicas()).any(|node| *node == self.own) => {}
+                Ok(holders) => {
+                    if let Some(owner) = holders.first() {
+                        by_owner.entry(*owner).or_default().push(*partition);
+                    }
+                }
+                Err(error) => {
+                    debug!(partition = partition.0, bucket = %bucket.name, %error, "stray is kept for now");
+                    *whole = false;
+                }
+            }
         }
-        if !self.differing(bucket, owner, &[partition]).await?.is_empty() {
+        by_owner
+    }
+
+    async fn return_to(
+        self: &Arc<Self>,
+        bucket: &Arc<Bucket>,
+        owner: NodeId,
+        partitions: &[Partition],
+    ) -> Result<(), Error> {
+        let different = self.differing(bucket, owner, partitions).await?;
+        for (partition, _) in different {
             self.push(bucket, owner, partition).await?;
         }
-        Ok(bucket.store().drop_partition(partition)?)
+        for partition in partitions {
+            bucket.store().drop_partition(*partition)?;
+        }
+        Ok(())
     }
 }
 

@@ -134,9 +134,9 @@ impl Requests {
         self.open.extract_if(.., |request| request.to.node == node).collect()
     }
 
-    /// Nothing more is expected of a peer that leaves.
-    pub fn take_all_from(&mut self, peer: VirtualNode) {
-        self.open.retain(|request| request.to != peer);
+    /// Everything asked of a place that leaves: it will not answer.
+    pub fn take_all_from(&mut self, peer: VirtualNode) -> Vec<Request> {
+        self.open.extract_if(.., |request| request.to == peer).collect()
     }
 
     pub fn overdue(&mut self, now: Duration) -> Option<Overdue> {

@@ -307,3 +307,14 @@ fn whoever_knows_by_name_is_believed_a_few_times_wherever_it_stands() {
     assert_eq!(lookup.answered(town.ring[4], &Step::Ask(vec![town.ring[5]])), Action::Ask(town.ring[5]));
     assert_eq!(lookup.answered(town.ring[5], &Step::Ask(vec![owner])), Action::Wait(past));
 }
+
+#[test]
+fn one_that_has_left_the_ring_is_no_heir() {
+    let town = Town::new(9, 1);
+    let [me, before, gone, owner] = [0, 1, 2, 3].map(|at| town.ring[at]);
+    let (mut lookup, _) = Lookup::start(me, gone.point, town.limits);
+    assert_eq!(lookup.answered(me, &Step::Ask(vec![gone, before])), Action::Ask(gone));
+    assert_eq!(lookup.answered(gone, &Step::Unknown), Action::Ask(before));
+    assert_eq!(lookup.answered(before, &Step::Ask(vec![gone, owner])), Action::Ask(owner));
+    assert_eq!(lookup.answered(owner, &Step::Mine), Action::Found(Found { owner, hops: 3, timeouts: 0 }));
+}

@@ -166,6 +166,43 @@ fn a_granter_that_dies_half_way_leaves_no_hole() {
 }
 
 #[test]
+fn a_lookup_that_is_with_a_node_that_leaves_goes_another_way() {
+    // 60 owns the key and goes while the question is on its way; 10 is its predecessor, 110 its successor.
+    for asker in [10, 110, 160] {
+        for millis in 0..60 {
+            let mut network = traced(&[10, 60, 110, 160]);
+            let key = ringway_ring::Point(at(60).point.0 - 1);
+            network.give(at(asker), Input::Lookup { ticket: 7, key });
+            network.run_for(Duration::from_millis(millis));
+            network.give(at(60), Input::Leave);
+            network.run_for(Duration::from_secs(5));
+            let ended: Vec<_> = network.founds.iter().filter(|(ticket, _)| *ticket == 7).collect();
+            assert_eq!(ended.len(), 1, "asked by {asker}, leave after {millis} ms");
+        }
+    }
+}
+
+#[test]
+fn a_leave_beside_a_death_is_taken_by_the_heir_of_both() {
+    // 60 goes just when 80, between it and 110, has died. All but 110 know it, so 10 has shown itself there before 60 may leave.
+    for millis in (0..800).step_by(40) {
+        let mut network = traced(&[10, 60, 80, 110, 160]);
+        network.crash(at(80));
+        for peer in [10, 60] {
+            network.give(at(peer), Input::Down(at(80).node));
+        }
+        network.run_for(Duration::from_millis(millis));
+        network.give(at(60), Input::Leave);
+        // The death is known after 800 ms; then the next word of the leaver is enough.
+        network.run_for(Duration::from_millis(1600 - millis));
+        assert!(network.nodes[&at(110)].owns(at(60).point), "{millis} ms: {}", network.describe(at(110)));
+        run(&mut network, 8);
+        assert_eq!(network.faults(), "", "{millis} ms");
+        assert!(network.doubles.is_empty(), "{millis} ms: {:?}", network.doubles);
+    }
+}
+
+#[test]
 fn a_joiner_whose_point_is_taken_is_told_so() {
     let mut network = traced(&[10, 100]);
     let mut twin = at(10);

@@ -60,6 +60,11 @@ pub struct Group {
 }
 
 impl Group {
+    /// Makes the file if there is none. Before a node is a member: from then on, that it is gone means something.
+    pub async fn prepare(path: &Path) -> Result<(), Error> {
+        Disk::open(path).await.map(drop)
+    }
+
     /// Takes up what is on disk. Does nothing until there is a membership: from [`Group::found`], or from a leader.
     pub async fn open(path: &Path, peers: Arc<dyn Peers>) -> Result<Self, Error> {
         let disk = Disk::open(path).await?;
@@ -185,6 +190,8 @@ fn config() -> Result<openraft::Config, Error> {
         max_payload_entries: PAYLOAD_ENTRIES_MAX,
         install_snapshot_timeout: 30_000,
         enable_pre_vote: Some(true),
+        // A follower may come back with an older log (a restored disk, a copied directory): else its leader would panic.
+        allow_log_reversion: Some(true),
         backoff: "100ms 200ms ...1s".into(),
         ..openraft::Config::default()
     };

@@ -108,3 +108,14 @@ fn a_node_that_takes_the_place_of_another_fetches_all_that_that_one_had() {
     assert_eq!(plan.change, "1 node joins, n4 leaves");
     assert_eq!(plan.moved.partitions, 3072);
 }
+
+#[test]
+fn several_may_die_and_who_is_away_already_is_said_to_be() {
+    let mut catalog = catalog(5);
+    catalog.nodes.get_mut(&id(5)).unwrap().state = NodeState::Away;
+    let change = Change { kill: [id(1), id(2)].into(), ..Change::default() };
+    let plan = plan(&catalog, &change, &loads()).unwrap();
+    assert_eq!(plan.change, "n1, n2 die");
+    let roles: Vec<&str> = plan.nodes.iter().map(|node| node.role.as_str()).collect();
+    assert_eq!(roles, ["dies", "dies", "stays", "stays", "is away"]);
+}

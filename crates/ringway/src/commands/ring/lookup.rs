@@ -1,6 +1,6 @@
 //! `ringway ring lookup`: the way to a key's owner, hop by hop.
 
-use anyhow::Result;
+use anyhow::{Result, bail};
 use ringway_control::api::{Hop, Lookup, WalkView};
 
 use crate::admin_client::{AdminClient, segment};
@@ -12,6 +12,9 @@ const STOPS_SHOWN: usize = 12;
 
 pub async fn run(client: &AdminClient, wanted: &LookupArgs, json: bool) -> Result<()> {
     let key = wanted.key.as_deref().unwrap_or_default();
+    if key.is_empty() {
+        bail!("the key is empty: name one, or look up some that are drawn by lot with --sample 100");
+    }
     let lookup: Lookup =
         client.get(&format!("/v1/ring/lookup?key={}{}", segment(key), query(wanted, wanted.via))).await?;
     if json {

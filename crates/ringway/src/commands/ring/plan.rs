@@ -41,7 +41,7 @@ fn print(plan: &RingPlan) {
     let head = ["NODE", "", "PRIMARY", "HELD", "BYTES", "FETCHES"];
     say!("\n{}", output::table(&head, plan.nodes.iter().map(row)));
     if let Some(kill) = &plan.kill {
-        say!("\n{}", killed(kill));
+        say!("\n{}", killed(&plan.change, kill));
     }
     if !plan.unmeasured.is_empty() {
         say!("\nnot measured, as they did not answer: {}", plan.unmeasured.join(", "));
@@ -76,11 +76,11 @@ fn took(minutes: f64) -> String {
     }
 }
 
-fn killed(kill: &KillPlan) -> String {
-    let mut lines = vec![format!("when {} dies:", kill.node.name)];
+fn killed(change: &str, kill: &KillPlan) -> String {
+    let mut lines = vec![format!("when {change}:")];
     for taken in &kill.taken_over {
         lines.push(format!(
-            "  at once    {} answers for {} partitions that it was primary of",
+            "  at once    {} answers for {} partitions that lost their primary",
             taken.by, taken.partitions
         ));
     }

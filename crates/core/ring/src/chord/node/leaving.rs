@@ -94,21 +94,31 @@ impl ChordNode {
             return self.reply(from, id, Body::Busy);
         }
         self.lives.leave(from);
-        self.requests.take_all_from(from);
+        let asked = self.requests.take_all_from(from);
         if self.predecessor == Some(from) {
             self.predecessor_leaves(from, arc, predecessors);
+        } else if let Some(arc) = arc {
+            self.gain(arc.after, super::super::Source::LeftBy(from));
         }
         self.successor_leaves(from, successors);
         self.drop_peer(from);
         self.leave_round(from);
         self.reply(from, id, Body::LeaveNoted);
+        // Lookups that were there go another way. All else that was asked of it is settled by its leaving.
+        for request in asked {
+            if let Purpose::Walk(walk) = request.purpose {
+                self.walk_timed_out(walk, from);
+            }
+        }
         self.stabilise_soon();
         self.reconcile();
     }
 
-    /// Whether its arc ends where ours begins. While somebody stands between us, it has to find out.
+    /// Whether its arc ends where ours begins. While somebody stands between us, it has to find out. That we have a predecessor
+    /// behind it already, who heard of the leave before us, is no obstacle.
     fn can_take(&self, from: VirtualNode, arc: KeyArc) -> bool {
-        self.predecessor == Some(from) && arc.until == from.point && self.after == Some(from.point)
+        let is_between = |peer: VirtualNode| peer.point.is_between(from.point, self.own.point);
+        !self.predecessor.is_some_and(is_between) && arc.until == from.point && self.after == Some(from.point)
     }
 
     fn predecessor_leaves(&mut self, from: VirtualNode, arc: Option<KeyArc>, mut predecessors: Vec<VirtualNode>) {
