@@ -1,8 +1,9 @@
 //! A peer-to-peer ring (`--ring chord`): no agreed layout, and keys survive joins, kills and leaves.
 
+use std::collections::BTreeMap;
 use std::io::{BufRead as _, BufReader, Write as _};
 use std::net::TcpStream;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use ringway_testkit::{Cluster, Node, wait, wait_for};
 
@@ -159,4 +160,33 @@ fn what_only_a_ring_with_a_layout_can_do_is_refused_with_what_can_be_done() {
         let error = cluster.nodes[0].cli(arguments).fails();
         assert!(error.contains("peer-to-peer ring") && error.contains(hint), "{arguments:?}: {error}");
     }
+}
+
+#[test]
+fn what_a_newcomer_fetches_is_seen_and_keeps_to_the_rate() {
+    let mut cluster = found(2);
+    cluster.nodes[0].cli(&["ring", "set", "--transfer-rate", "1MiB"]).ok();
+    let bucket = bucket(&cluster.nodes[0], &["cache", "--replicas", "1"]);
+    let value = "x".repeat(16 << 10);
+    let commands: Vec<String> = (0..400).map(|number| format!("SET key:{number} {value}")).collect();
+    assert!(Redis::connect(&cluster.nodes[0], &bucket).all(&commands).iter().all(|answer| answer == "+OK"));
+
+    cluster.add();
+    let transfers = || cluster.nodes[0].json(&["ring"])["transfers"].as_array().expect("a list").clone();
+    let mut fetched = BTreeMap::new();
+    wait("a transfer to n3 to be seen", || {
+        transfers().iter().any(|it| it["to"]["name"] == "n3" && it["partitions_total"].as_u64() > Some(0))
+    });
+    let began = Instant::now();
+    wait("the transfers to end", || {
+        let now = transfers();
+        for it in &now {
+            fetched.insert(it["from"]["name"].to_string(), it["bytes_done"].as_u64().expect("a number"));
+        }
+        now.is_empty()
+    });
+    // Twice the rate, as what may come at once counts as well; it takes a tenth of this without any rate.
+    let least = Duration::from_secs_f64(fetched.values().sum::<u64>() as f64 / f64::from(2 << 20));
+    assert!(began.elapsed() >= least, "{:?} for {fetched:?}", began.elapsed());
+    assert_eq!(Redis::connect(&cluster.nodes[2], &bucket).all(&["DBSIZE".to_owned()]), [":400"]);
 }

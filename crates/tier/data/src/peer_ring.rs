@@ -20,8 +20,9 @@ use tokio::time::Instant;
 use tracing::{debug, info, warn};
 
 use crate::bucket::Bucket;
-use crate::message::DataReply;
+use crate::message::{DataReply, Purpose};
 use crate::op_run::Ops;
+use crate::transfer::BATCH;
 use crate::view::View;
 use crate::{DataTier, Error};
 
@@ -178,7 +179,7 @@ impl DataTier {
             }
         }
         for (source, partitions) in sources {
-            match self.take_over(bucket, source, &partitions, |_| {}).await {
+            match self.gain_from(bucket, source, &partitions).await {
                 Ok(0) => {}
                 Ok(bytes) => {
                     let count = partitions.len();
@@ -190,9 +191,30 @@ impl DataTier {
                 }
             }
         }
+        self.moving.end();
         let is_current = Arc::ptr_eq(&view.holders, &self.view().holders);
         open.iter().for_each(|p| bucket.held.set_fresh(*p, is_current));
         Partition::all().all(|p| !view.own_reads(p, replicas) || bucket.held.is_fresh(p))
+    }
+
+    /// Fetches what `source` has of these and this node has not, at the pace of all moves, to be seen as one. How many bytes came.
+    async fn gain_from(
+        self: &Arc<Self>,
+        bucket: &Arc<Bucket>,
+        source: NodeId,
+        partitions: &[Partition],
+    ) -> Result<u64, Error> {
+        let different: Vec<u16> = self.compare(bucket, source, partitions).await?.iter().map(|p| p.0).collect();
+        if different.is_empty() {
+            return Ok(0);
+        }
+        self.moving.note_owed(source, different.len());
+        let mut total = 0;
+        for batch in different.chunks(BATCH) {
+            total += self.fetch_at_pace(Purpose::Repair, bucket, (source, source), batch, || true).await?;
+            self.moving.note_done(source, batch.len());
+        }
+        Ok(total)
     }
 
     /// Makes the replicas of this node's arcs and this node alike. Whether all could be compared.

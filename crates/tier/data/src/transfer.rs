@@ -53,7 +53,7 @@ const LATER: Duration = Duration::from_millis(200);
 /// How long a source may give to others before this node looks at the ring again.
 const LATER_MAX: u32 = 50;
 /// Partitions that are compared at once and reported together.
-const BATCH: usize = 64;
+pub(crate) const BATCH: usize = 64;
 /// Sources at once.
 const SOURCES_MAX: usize = 2;
 /// Reports are commands in the control log: not more often than this from one source.
@@ -78,7 +78,7 @@ pub(crate) async fn run(tier: Arc<DataTier>) {
                 () = tier.tasks.stopping() => return,
                 said = tier.sync(&view, owed) => reported.extend(said),
             }
-        } else {
+        } else if !view.is_peer_to_peer() {
             tier.moving.end();
         }
         tokio::select! {
@@ -222,9 +222,23 @@ impl DataTier {
         let purpose = Purpose::Move { epoch: view.holders.epoch() };
         let different = self.differing_for(purpose, bucket, source, partitions).await?;
         let wanted: Vec<u16> = different.into_iter().filter(|(_, has_some)| *has_some).map(|(p, _)| p.0).collect();
-        let (mut rest, mut from, mut put_off) = (&wanted[..], 0, 0);
+        let is_wanted = || partitions.iter().any(|partition| self.is_same(view, *partition));
+        self.fetch_at_pace(purpose, bucket, (source, told), &wanted, is_wanted).await?;
+        Ok(())
+    }
+
+    /// Fetches these partitions no faster than `transfer_rate`, as long as they are wanted. How many bytes came.
+    pub(crate) async fn fetch_at_pace(
+        self: &Arc<Self>,
+        purpose: Purpose,
+        bucket: &Arc<Bucket>,
+        (source, told): (NodeId, NodeId),
+        partitions: &[u16],
+        is_wanted: impl Fn() -> bool,
+    ) -> Result<u64, Error> {
+        let (mut rest, mut from, mut put_off, mut total) = (partitions, 0, 0, 0);
         while !rest.is_empty() {
-            if !partitions.iter().any(|partition| self.is_same(view, *partition)) {
+            if !is_wanted() {
                 return Err(Error::Unreachable("the ring has other plans by now".to_owned()));
             }
             self.moving.set_limit(self.view().catalog.ring_settings.transfer_rate);
@@ -237,13 +251,14 @@ impl DataTier {
                 tokio::time::sleep(LATER).await;
                 continue;
             };
+            total += page.bytes;
             let wait = self.moving.note_fetched(told, page.bytes, page.is_strained);
             // After the last page, too: the next batch is paid for by the same purse.
             pause(wait).await;
             let Some((at, position)) = page.next else { break };
             (rest, from) = (rest.get(at as usize..).unwrap_or_default(), position);
         }
-        Ok(())
+        Ok(total)
     }
 
     /// From whom to copy a partition of a bucket with so many replicas: who answers for it.

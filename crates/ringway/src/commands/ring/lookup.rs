@@ -18,7 +18,8 @@ pub async fn run(client: &AdminClient, wanted: &LookupArgs, json: bool) -> Resul
     let lookup: Lookup =
         client.get(&format!("/v1/ring/lookup?key={}{}", segment(key), query(wanted, wanted.via))).await?;
     if json {
-        return output::print_json(&lookup);
+        output::print_json(&lookup)?;
+        return found(&lookup);
     }
     say!("key {key}: slot {}, partition {}, point {}", lookup.slot, lookup.partition, lookup.point);
     let owners: Vec<&str> = lookup.owners.iter().map(|owner| owner.name.as_str()).collect();
@@ -32,6 +33,14 @@ pub async fn run(client: &AdminClient, wanted: &LookupArgs, json: bool) -> Resul
         walks => {
             say!("\n{}", output::table(&["ROUTER", "HOPS", "TIME", "ENTRIES", "OWNER", "WAY"], walks.iter().map(row)))
         }
+    }
+    found(&lookup)
+}
+
+/// For scripts: not to have found anybody is a failure.
+fn found(lookup: &Lookup) -> Result<()> {
+    if lookup.walks.iter().all(|walk| walk.owner.is_none()) {
+        bail!("nobody answers for the key");
     }
     Ok(())
 }
