@@ -103,11 +103,14 @@ pub async fn run(
     ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     let mut down_since: BTreeMap<NodeId, Instant> = BTreeMap::new();
     let mut known_seats = Seats::default();
+    // A newcomer is a learner at once: what is sent to it before that, it cannot place yet.
+    let mut changes = group.view().catalog.clone();
     loop {
         tokio::select! {
             biased;
             () = stop.cancelled() => return,
             _ = ticks.tick() => {}
+            Ok(()) = changes.changed() => {}
         }
         let seats = group.seats();
         if seats.voters != known_seats.voters || seats.learners != known_seats.learners {
