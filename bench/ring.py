@@ -282,7 +282,7 @@ def tell(name, seen):
 def until_settled(cluster, load, since, seconds):
     """Waits until nothing moves; the time it took."""
     began = time.monotonic()
-    wait_for("the move to end", lambda: cluster.moving() is None, seconds, pause=0.25)
+    wait_for("the move to end", lambda: cluster.moving() is None, seconds, pause=1.0)
     return time.monotonic() - began
 
 

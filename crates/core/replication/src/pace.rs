@@ -14,7 +14,7 @@ const HALVE_EVERY: Duration = Duration::from_millis(500);
 /// From half the rate back to all of it.
 const RECOVERY: Duration = Duration::from_secs(8);
 /// What may be fetched at once after a pause.
-const BURST: Duration = Duration::from_millis(50);
+const BURST: Duration = Duration::from_millis(10);
 
 /// `now` is the time since any fixed moment.
 #[derive(Clone, Debug)]

@@ -27,7 +27,7 @@ use crate::{DataTier, Error};
 /// How long a message about a bucket waits for this node to hear of the bucket.
 const BUCKET_WAIT: Duration = Duration::from_millis(300);
 /// Of one page: small enough that clients' messages behind it do not wait, large enough that many round trips do not matter.
-const PAGE_BYTES_MAX: usize = 256 << 10;
+const PAGE_BYTES_MAX: usize = 64 << 10;
 /// Cells in one page, however small.
 const PAGE_CELLS_MAX: usize = 4096;
 

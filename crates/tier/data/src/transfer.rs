@@ -56,8 +56,9 @@ const LATER_MAX: u32 = 50;
 pub(crate) const BATCH: usize = 64;
 /// Sources at once.
 const SOURCES_MAX: usize = 2;
-/// Reports are commands in the control log: not more often than this from one source.
-const REPORT_EVERY: Duration = Duration::from_millis(400);
+/// Reports are commands in the control log, and every node works out anew who holds what (some milliseconds, during which its clients
+/// wait): not more often than this from one source.
+const REPORT_EVERY: Duration = Duration::from_secs(4);
 
 /// What was said and accepted: partitions with the epoch of their row.
 type Reported = BTreeMap<Partition, u64>;
