@@ -349,6 +349,8 @@ def bench_join(report, options):
         for _ in range(3):
             cluster.add()
         bucket, keys = filled(cluster, "load", options.megabytes)
+        if options.transfer_rate:
+            cluster.nodes[0].cli("ring", "set", "--transfer-rate", options.transfer_rate)
         with SteadyLoad([(node.ip, 7379) for node in cluster.nodes], bucket, keys, VALUE_LEN, options.rate) as load:
             phase(load, 3)
             usual = phase(load, options.usual)
@@ -444,6 +446,7 @@ def main():
     parser.add_argument("--disk-megabytes", type=int, default=200, help="the same for the part with SIGKILL")
     parser.add_argument("--rate", type=int, default=2000, help="requests per second of the steady load")
     parser.add_argument("--usual", type=int, default=10, help="seconds for the usual p99")
+    parser.add_argument("--transfer-rate", help="of the moves, as for `ringway ring set`; without it, Ringway's own")
     parser.add_argument("--patience", type=int, default=120, help="seconds that a move may take")
     parser.add_argument("--nice", type=int, default=0, help="of the nodes; -10 (root) where other work is on the machine")
     parser.add_argument("--json", action="store_true")

@@ -102,7 +102,7 @@ pub enum Command {
     Tour(TourArgs),
     /// Draw the ring: nodes, virtual nodes, load, transfers; look keys up, plan changes
     #[command(
-        after_help = "Examples:\n  ringway ring\n  ringway ring --watch\n  ringway ring lookup cart:42 --via fingers\n  ringway ring plan --join 2\n  ringway ring set --transfer-rate 32MiB"
+        after_help = "Examples:\n  ringway ring\n  ringway ring --watch\n  ringway ring lookup cart:42 --via fingers\n  ringway ring plan --join 2\n  ringway ring set --transfer-rate 64MiB"
     )]
     Ring(RingArgs),
     /// Simulate: the ring's own code at up to millions of nodes, in virtual time

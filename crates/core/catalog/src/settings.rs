@@ -22,7 +22,7 @@ pub struct RingSettings {
 
 impl Default for RingSettings {
     fn default() -> Self {
-        Self { replace_after_ms: 60_000, transfer_rate: 64 << 20 }
+        Self { replace_after_ms: 60_000, transfer_rate: 32 << 20 }
     }
 }
 

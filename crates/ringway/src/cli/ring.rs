@@ -23,7 +23,7 @@ const SET_EXAMPLES: &str = "\
 Examples:
   ringway ring set
   ringway ring set --replace-after 2m
-  ringway ring set --transfer-rate 32MiB";
+  ringway ring set --transfer-rate 64MiB";
 
 #[derive(Debug, Args)]
 pub struct RingArgs {

@@ -58,7 +58,7 @@ pub(crate) const BATCH: usize = 64;
 const SOURCES_MAX: usize = 2;
 /// Reports are commands in the control log, and every node works out anew who holds what (some milliseconds, during which its clients
 /// wait): not more often than this from one source.
-const REPORT_EVERY: Duration = Duration::from_secs(4);
+const REPORT_EVERY: Duration = Duration::from_secs(10);
 
 /// What was said and accepted: partitions with the epoch of their row.
 type Reported = BTreeMap<Partition, u64>;
