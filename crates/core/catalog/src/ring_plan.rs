@@ -1,8 +1,8 @@
 //! Core: what a change of the ring would move, before anybody makes it. The same function plans that makes the change.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
-use ringway_ring::{Layout, Member, NodeId, Partition};
+use ringway_ring::{Layout, Member, NodeId, PARTITION_COUNT, Partition, Point, VirtualNode};
 
 use crate::{Catalog, LAYOUT_REPLICAS, Refusal};
 
@@ -58,26 +58,81 @@ pub fn plan(catalog: &Catalog, change: &Change) -> Result<RingPlan, Refusal> {
 
 /// Several changes at once.
 pub fn plan_all(catalog: &Catalog, changes: &[Change]) -> Result<RingPlan, Refusal> {
-    let (mut members, mut joining, mut dead) = (catalog.members(), Vec::new(), Vec::new());
-    for change in changes {
-        match change {
-            Change::Join { count } => {
-                let first = joining.len() as u64;
-                joining.extend((first..first + (*count).min(JOIN_COUNT_MAX) as u64).map(newcomer));
+    let cast = Cast::of(catalog, changes)?;
+    let before = catalog.layout.clone();
+    let after = Layout::next(&before, &cast.members, LAYOUT_REPLICAS);
+    Ok(compare(before, after, cast))
+}
+
+/// The same for a peer-to-peer ring whose virtual nodes stand at `places`. Newcomers will draw theirs by lot: what is told of them is
+/// one case of many, and always the same.
+pub fn plan_places(catalog: &Catalog, places: &[VirtualNode], changes: &[Change]) -> Result<RingPlan, Refusal> {
+    let cast = Cast::of(catalog, changes)?;
+    let now: BTreeMap<Point, NodeId> = places.iter().map(|place| (place.point, place.node)).collect();
+    let stays = |node: &NodeId| cast.members.iter().any(|member| member.id == *node);
+    let mut then: BTreeMap<Point, NodeId> = now.clone();
+    then.retain(|_, node| stays(node));
+    for (number, node) in (0..).zip(&cast.joining) {
+        let count = u64::from(catalog.ring.vnodes());
+        let free = |point: &Point| !then.contains_key(point);
+        let drawn: Vec<Point> = (0..count).filter_map(|lot| drawn(number * count + lot).find(free)).collect();
+        then.extend(drawn.into_iter().map(|point| (point, *node)));
+    }
+    Ok(compare(rows(&now), rows(&then), cast))
+}
+
+/// The ends of all partitions, from one on that depends on the lot.
+fn drawn(lot: u64) -> impl Iterator<Item = Point> {
+    let first = (lot.wrapping_add(1).wrapping_mul(0x9E37_79B9_7F4A_7C15) >> 32) as usize % PARTITION_COUNT;
+    (first..first + PARTITION_COUNT).map(|at| Partition((at % PARTITION_COUNT) as u16).end())
+}
+
+/// Who holds what if each partition falls to the first place at or past its end, and its copies to the next other machines.
+fn rows(places: &BTreeMap<Point, NodeId>) -> Layout {
+    let machines: BTreeSet<NodeId> = places.values().copied().collect();
+    let members: Vec<NodeId> = machines.into_iter().collect();
+    Layout::from_rows(0, &members, |partition| {
+        let mut row: Vec<NodeId> = Vec::with_capacity(LAYOUT_REPLICAS);
+        for (_, node) in places.range(partition.end()..).chain(places) {
+            if row.len() == LAYOUT_REPLICAS {
+                break;
             }
-            Change::Kill { node } | Change::Leave { node } => {
-                take_out(&mut members, catalog, *node)?;
-                dead.extend(matches!(change, Change::Kill { .. }).then_some(*node));
+            if !row.contains(node) {
+                row.push(*node);
             }
         }
+        row
+    })
+}
+
+/// Who is there afterwards, and what became of the others.
+struct Cast {
+    members: Vec<Member>,
+    joining: Vec<NodeId>,
+    dead: Vec<NodeId>,
+}
+
+impl Cast {
+    fn of(catalog: &Catalog, changes: &[Change]) -> Result<Self, Refusal> {
+        let (mut members, mut joining, mut dead) = (catalog.members(), Vec::new(), Vec::new());
+        for change in changes {
+            match change {
+                Change::Join { count } => {
+                    let first = joining.len() as u64;
+                    joining.extend((first..first + (*count).min(JOIN_COUNT_MAX) as u64).map(newcomer));
+                }
+                Change::Kill { node } | Change::Leave { node } => {
+                    take_out(&mut members, catalog, *node)?;
+                    dead.extend(matches!(change, Change::Kill { .. }).then_some(*node));
+                }
+            }
+        }
+        members.extend(joining.iter().map(|id| Member { id: *id, zone: String::new(), capacity: 1 }));
+        if members.is_empty() {
+            return Err(Refusal::LastNode);
+        }
+        Ok(Self { members, joining, dead })
     }
-    members.extend(joining.iter().map(|id| Member { id: *id, zone: String::new(), capacity: 1 }));
-    if members.is_empty() {
-        return Err(Refusal::LastNode);
-    }
-    let before = catalog.layout.clone();
-    let after = Layout::next(&before, &members, LAYOUT_REPLICAS);
-    Ok(compare(before, after, joining, &dead))
 }
 
 fn take_out(members: &mut Vec<Member>, catalog: &Catalog, node: NodeId) -> Result<(), Refusal> {
@@ -88,7 +143,7 @@ fn take_out(members: &mut Vec<Member>, catalog: &Catalog, node: NodeId) -> Resul
     Ok(())
 }
 
-fn compare(before: Layout, after: Layout, joining: Vec<NodeId>, dead: &[NodeId]) -> RingPlan {
+fn compare(before: Layout, after: Layout, Cast { joining, dead, .. }: Cast) -> RingPlan {
     let mut flows: BTreeMap<(NodeId, NodeId), Vec<Partition>> = BTreeMap::new();
     let (mut lost, mut moved) = (Vec::new(), 0);
     for partition in Partition::all() {

@@ -45,6 +45,12 @@ impl Partition {
     pub const fn index(self) -> usize {
         self.0 as usize
     }
+
+    /// The last point of this partition: where its virtual node stands.
+    pub const fn end(self) -> Point {
+        const BITS: u32 = PARTITION_COUNT.trailing_zeros();
+        Point(((self.0 as u64) << (u64::BITS - BITS)) | (u64::MAX >> BITS))
+    }
 }
 
 impl Point {

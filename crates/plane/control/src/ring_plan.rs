@@ -6,9 +6,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use ringway_catalog::ring_plan::plan_all;
+use ringway_catalog::ring_plan::{plan_all, plan_places};
 use ringway_catalog::{Catalog, NodeState, Refusal};
-use ringway_ring::{Layout, NodeId, PARTITION_COUNT, Partition};
+use ringway_ring::{Layout, NodeId, PARTITION_COUNT, Partition, VirtualNode};
 
 use crate::api::{CopiesLeft, KeysHeld, KillPlan, Moved, NodeRef, PlanLoad, PlanMove, PlanNode, RingPlan, TakenOver};
 
@@ -77,9 +77,12 @@ impl Moved {
     }
 }
 
-/// What `change` would do to the ring of `catalog`.
-pub fn plan(catalog: &Catalog, change: &Change, loads: &Loads) -> Result<RingPlan, Refusal> {
-    let agreed = plan_all(catalog, &changes(change))?;
+/// What `change` would do to the ring of `catalog`; `places`: where its virtual nodes stand, if it is peer to peer.
+pub fn plan(catalog: &Catalog, places: &[VirtualNode], change: &Change, loads: &Loads) -> Result<RingPlan, Refusal> {
+    let agreed = match catalog.ring.is_chord() {
+        true => plan_places(catalog, places, &changes(change))?,
+        false => plan_all(catalog, &changes(change))?,
+    };
     let settings = catalog.ring_settings;
     let (now, then) = (Rows::of(&agreed.before), Rows::of(&agreed.after));
     let names = Names { catalog, newcomers: newcomers(catalog, &agreed.joining) };
@@ -227,7 +230,9 @@ fn nodes(
 }
 
 fn kill_plan(names: &Names<'_>, node: NodeId, dead: &BTreeSet<NodeId>, now: &Rows, minutes: Option<f64>) -> KillPlan {
-    let replace_after_ms = names.catalog.ring_settings.replace_after_ms;
+    // In a peer-to-peer ring nobody waits for the dead.
+    let settings = names.catalog.ring_settings;
+    let replace_after_ms = if names.catalog.ring.is_chord() { 0 } else { settings.replace_after_ms };
     let mut taken_over: BTreeMap<NodeId, u64> = BTreeMap::new();
     let mut copies_left: BTreeMap<u64, u64> = BTreeMap::new();
     for row in now.0.iter().filter(|row| row.iter().any(|owner| dead.contains(owner))) {

@@ -4,10 +4,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::hash::{DefaultHasher, Hash, Hasher};
 
 use ringway_catalog::Catalog;
-use ringway_ring::{Holders, NodeId, PARTITION_COUNT, Partition, Point, Row};
+use ringway_ring::{Holders, NodeId, Partition, Point, Row, VirtualNode};
 
 use crate::api::{RingArc, RingPlace, ShareView};
-use crate::peer_messages::OwnPlace;
+use crate::peer_messages::{OwnPlace, Report};
 use crate::resources::status::Reports;
 
 /// Who answers for each partition now, and who is to come.
@@ -21,7 +21,7 @@ pub(crate) fn holders(catalog: &Catalog, reports: &Reports) -> Holders {
         return Holders::default();
     }
     Holders::new(0, |partition| {
-        let key = last_point(partition);
+        let key = partition.end();
         let place = places.range(key..).next().or(places.first_key_value()).map(|(_, place)| *place);
         let owners = place.filter(|place| place.after.is_some()).map(|place| place.owners.clone());
         Row { readers: owners.unwrap_or_default(), ..Row::default() }
@@ -73,15 +73,18 @@ pub(crate) fn places(members: &[NodeId], reports: &Reports) -> Vec<RingPlace> {
     places
 }
 
+/// The same, as the ring's own.
+pub(crate) fn virtual_nodes(reports: &Reports) -> Vec<VirtualNode> {
+    let of = |(id, report): (&NodeId, &Report)| -> Vec<VirtualNode> {
+        report.places.iter().map(|place| VirtualNode { point: place.point, node: *id }).collect()
+    };
+    reports.iter().flat_map(of).collect()
+}
+
 /// Differs when what is drawn does. Not kept anywhere: it may change from one version of Ringway to another. Fits a JavaScript
 /// number.
 pub(crate) fn version(epoch: u64, members: &[NodeId], arcs: &[RingArc], places: &[RingPlace]) -> u64 {
     let mut hasher = DefaultHasher::new();
     (epoch, members, arcs, places).hash(&mut hasher);
     hasher.finish() >> 11
-}
-
-fn last_point(partition: Partition) -> Point {
-    let bits = PARTITION_COUNT.trailing_zeros();
-    Point((u64::from(partition.0) << (u64::BITS - bits)) | (u64::MAX >> bits))
 }

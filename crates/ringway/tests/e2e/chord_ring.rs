@@ -153,7 +153,6 @@ fn what_only_a_ring_with_a_layout_can_do_is_refused_with_what_can_be_done() {
     let refused = [
         (&["ring", "rebalance"][..], "--vnodes"),
         (&["ring", "cancel"], "--vnodes"),
-        (&["ring", "plan", "--join", "1"], "ringway sim ring"),
         (&["ring", "lookup", "key", "--via", "table"], "fingers, neighbours or index"),
     ];
     for (arguments, hint) in refused {
@@ -189,4 +188,31 @@ fn what_a_newcomer_fetches_is_seen_and_keeps_to_the_rate() {
     let least = Duration::from_secs_f64(fetched.values().sum::<u64>() as f64 / f64::from(2 << 20));
     assert!(began.elapsed() >= least, "{:?} for {fetched:?}", began.elapsed());
     assert_eq!(Redis::connect(&cluster.nodes[2], &bucket).all(&["DBSIZE".to_owned()]), [":400"]);
+}
+
+#[test]
+fn a_plan_of_a_leave_is_what_then_moves() {
+    let mut cluster = found(4);
+    let bucket = bucket(&cluster.nodes[0], &["cache"]);
+    write_all(&cluster.nodes[0], &bucket);
+    let plan = cluster.nodes[0].json(&["ring", "plan", "--leave", "n4"]);
+    assert_eq!((&plan["replicas_now"], &plan["replicas_then"]), (&3.into(), &3.into()), "{plan}");
+    assert!(plan["moved"]["keys"].as_u64() > Some(0), "{plan}");
+    let join = cluster.nodes[0].json(&["ring", "plan", "--join", "1"]);
+    assert!(join["moved"]["partitions"].as_u64() > Some(0), "{join}");
+
+    cluster.nodes[3].cli(&["leave"]).ok();
+    assert_eq!(cluster.nodes[3].ended().0, Some(0));
+    cluster.nodes.pop();
+    wait_for("the ring to be as planned", || {
+        let ring = cluster.nodes[0].json(&["ring"]);
+        let members = ring["members"].as_array().expect("a list");
+        let is_as_planned = |name: &str| {
+            let place = members.iter().position(|member| member["name"] == name)?;
+            let planned = plan["nodes"].as_array()?.iter().find(|node| node["name"] == name)?;
+            Some(ring["shares"][place]["primary"] == planned["then"]["primary"])
+        };
+        let right = members.len() == 3 && ["n1", "n2", "n3"].into_iter().all(|name| is_as_planned(name) == Some(true));
+        if right { Ok(()) } else { Err(format!("{} instead of {plan}", ring["shares"])) }
+    });
 }

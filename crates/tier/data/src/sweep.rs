@@ -23,6 +23,8 @@ const PERIOD: Duration = Duration::from_secs(1);
 /// However little is known of the others, what has moved away for so long is dropped.
 const DROP_AGE_MAX: Duration = Duration::from_secs(600);
 const EPOCH_DEADLINE: Duration = Duration::from_secs(1);
+/// Between partitions that are dropped: there is no hurry, and clients are not to notice.
+const DROP_PAUSE: Duration = Duration::from_millis(2);
 /// Epochs whose age is remembered.
 const AGES_MAX: usize = 4096;
 
@@ -118,7 +120,10 @@ impl DataTier {
             let (tier, dropping) = (self.clone(), bucket.clone());
             let done = tokio::task::spawn_blocking(move || tier.drop_one(&dropping, partition)).await;
             match done {
-                Ok(Ok(true)) => dropped += 1,
+                Ok(Ok(true)) => {
+                    dropped += 1;
+                    tokio::time::sleep(DROP_PAUSE).await;
+                }
                 // Given back to this node meanwhile: it is needed.
                 Ok(Ok(false)) => break,
                 Ok(Err(error)) => warn!(bucket = %bucket.name, %error, "what moved away could not be dropped"),

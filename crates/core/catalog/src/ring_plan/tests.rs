@@ -37,3 +37,44 @@ fn a_plan_for_an_unknown_node_or_without_any_node_is_refused() {
     assert!(matches!(plan(&catalog, &Change::Kill { node: node(9).id }), Err(Refusal::NoNode { .. })));
     assert_eq!(plan(&catalog, &Change::Leave { node: node(1).id }), Err(Refusal::LastNode));
 }
+
+/// Nodes 1 to `count` at `vnodes` places each, in turn.
+fn places(count: u8, vnodes: u16) -> Vec<VirtualNode> {
+    let place = |number: u16| {
+        let step = PARTITION_COUNT as u16 / (u16::from(count) * vnodes);
+        VirtualNode { point: Partition(number * step).end(), node: node((number % u16::from(count)) as u8 + 1).id }
+    };
+    (0..u16::from(count) * vnodes).map(place).collect()
+}
+
+#[test]
+fn in_a_peer_to_peer_ring_the_arcs_of_one_that_goes_fall_to_those_behind_it() {
+    let mut catalog = cluster(4);
+    catalog.ring = crate::RingKind::Chord { vnodes: 4 };
+    let gone = node(2).id;
+    let plan = plan_places(&catalog, &places(4, 4), &[Change::Kill { node: gone }]).unwrap();
+    // Every place of node 2 is followed by one of node 3.
+    for partition in Partition::all().filter(|p| plan.before.primary(*p) == Some(gone)) {
+        assert_eq!(plan.after.primary(partition), Some(node(3).id));
+    }
+    // Of three copies the dead node had one, and each of the three others has all now.
+    assert_eq!((plan.before.shares()[&gone].held, plan.moved, plan.after.replicas()), (3072, 3072, 3));
+    assert!(plan.flows.iter().all(|flow| flow.from != gone) && plan.lost.is_empty());
+}
+
+#[test]
+fn who_joins_a_peer_to_peer_ring_takes_places_that_are_free() {
+    let mut catalog = cluster(3);
+    catalog.ring = crate::RingKind::Chord { vnodes: 8 };
+    let before = places(3, 8);
+    let plan = plan_places(&catalog, &before, &[Change::Join { count: 2 }]).unwrap();
+    let again = plan_places(&catalog, &before, &[Change::Join { count: 2 }]).unwrap();
+    assert_eq!(plan, again);
+    let shares = plan.after.shares();
+    assert_eq!(plan.joining.len(), 2);
+    for id in &plan.joining {
+        assert!(shares[id].primary > 100 && shares[id].held > shares[id].primary, "{:?}", shares[id]);
+    }
+    assert_eq!(shares.values().map(|share| share.primary).sum::<usize>(), PARTITION_COUNT);
+    assert!(plan.moved_over_ideal().unwrap() < 1.5, "{:?}", plan.moved_over_ideal());
+}

@@ -19,24 +19,16 @@ struct Kept {
     partitions: Vec<u16>,
 }
 
-/// Places end where partitions do, so that an arc is whole partitions (and Redis slots).
-pub fn place(partition: Partition) -> Point {
-    Point(
-        (u64::from(partition.0) << (64 - PARTITION_COUNT.trailing_zeros()))
-            | (u64::MAX >> PARTITION_COUNT.trailing_zeros()),
-    )
-}
-
 /// The partition that a point is in.
 pub fn partition_at(point: Point) -> Partition {
     Partition((point.0 >> (64 - PARTITION_COUNT.trailing_zeros())) as u16)
 }
 
-/// A place that is not among `taken`: a random one, or the next free one after it. None if the ring is full.
+/// Places end where partitions do, so that an arc is whole partitions (and Redis slots). One that is not among `taken`: a random one, or the next free one after it. None if the ring is full.
 pub fn draw(taken: &BTreeSet<Point>) -> Option<Point> {
     let count = PARTITION_COUNT as u64;
     let start = random::number() % count;
-    (0..count).map(|step| place(Partition(((start + step) % count) as u16))).find(|point| !taken.contains(point))
+    (0..count).map(|step| Partition(((start + step) % count) as u16).end()).find(|point| !taken.contains(point))
 }
 
 /// The places of the last time, brought to the wanted number. A file that is missing or damaged is no harm: a machine with other
@@ -68,7 +60,7 @@ fn read(dir: &Path) -> Option<BTreeSet<Point>> {
     };
     match serde_json::from_slice::<Kept>(&bytes) {
         Ok(kept) if kept.partitions.iter().all(|number| usize::from(*number) < PARTITION_COUNT) => {
-            Some(kept.partitions.into_iter().map(|number| place(Partition(number))).collect())
+            Some(kept.partitions.into_iter().map(|number| Partition(number).end()).collect())
         }
         Ok(_) => {
             warn!(path = %path.display(), "places on the ring are out of range: new ones are drawn");
@@ -95,7 +87,7 @@ mod tests {
     #[test]
     fn a_place_is_the_last_point_of_its_partition() {
         for partition in Partition::all() {
-            let point = place(partition);
+            let point = partition.end();
             assert_eq!(partition_at(point), partition);
             assert_eq!(point.slot(), partition.slots().1);
             assert_eq!(partition_at(point.plus(1)).0, (partition.0 + 1) % PARTITION_COUNT as u16);
@@ -120,7 +112,7 @@ mod tests {
 
     #[test]
     fn a_full_ring_has_no_place_left() {
-        let mut taken: BTreeSet<Point> = Partition::all().map(place).collect();
+        let mut taken: BTreeSet<Point> = Partition::all().map(Partition::end).collect();
         assert_eq!(draw(&taken), None);
         let free = taken.pop_first();
         assert_eq!(draw(&taken), free);

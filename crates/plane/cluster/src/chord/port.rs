@@ -14,7 +14,7 @@ use tokio::time::Instant;
 use tracing::{debug, info};
 
 use super::hosted::Hosted;
-use super::places::{partition_at, place};
+use super::places::partition_at;
 use super::table::Table;
 use super::wire::{Answer, Envelope, Packet, Question, decode, encode};
 
@@ -194,7 +194,7 @@ impl Ring for ChordRing {
         let shared = self.shared.clone();
         async move {
             let started = Instant::now();
-            let found = shared.find(place(partition)).await;
+            let found = shared.find(partition.end()).await;
             metrics::histogram!("ringway_ring_find_seconds").record(started.elapsed().as_secs_f64());
             match found? {
                 Answer::Holders { arc, nodes } if !nodes.is_empty() => {

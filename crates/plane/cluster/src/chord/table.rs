@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use ringway_ring::chord::KeyArc;
 use ringway_ring::{Holders, NodeId, PARTITION_COUNT, Partition, Point, Row};
 
-use super::places::{partition_at, place};
+use super::places::partition_at;
 
 #[derive(Debug, Default)]
 pub struct Table {
@@ -35,7 +35,7 @@ impl Table {
 
     pub fn forget(&mut self, partition: Partition) -> bool {
         let before = self.hints.len();
-        self.hints.retain(|_, (arc, _)| !arc.contains(place(partition)));
+        self.hints.retain(|_, (arc, _)| !arc.contains(partition.end()));
         self.hints.len() != before
     }
 
@@ -47,7 +47,7 @@ impl Table {
     }
 
     pub fn owner_hinted(&self, partition: Partition) -> Option<NodeId> {
-        let (_, nodes) = self.hints.values().find(|(arc, _)| arc.contains(place(partition)))?;
+        let (_, nodes) = self.hints.values().find(|(arc, _)| arc.contains(partition.end()))?;
         nodes.first().copied()
     }
 
@@ -83,7 +83,7 @@ mod tests {
     }
 
     fn arc(after: u16, until: u16) -> KeyArc {
-        KeyArc { after: place(Partition(after)), until: place(Partition(until)) }
+        KeyArc { after: Partition(after).end(), until: Partition(until).end() }
     }
 
     fn readers(table: &Table, partition: u16) -> Vec<NodeId> {

@@ -14,8 +14,6 @@ use ringway_ring::{KeyDirectory, NodeId, Partition, Point, VirtualNode, partitio
 use ringway_rt::clock;
 use tokio::sync::Mutex;
 
-use crate::chord::places::place as end_of;
-
 /// Buckets that are kept; the one learned longest ago makes room.
 const BUCKETS_MAX: usize = 16;
 const REFRESH_AFTER: Duration = Duration::from_secs(3);
@@ -81,7 +79,7 @@ impl Directory {
             for key in page.keys {
                 let partition = partition_of(&key);
                 let Some(node) = holder(partition) else { continue };
-                if learned.entries.enter(point_of(&key), VirtualNode { point: end_of(partition), node }).is_err() {
+                if learned.entries.enter(point_of(&key), VirtualNode { point: partition.end(), node }).is_err() {
                     learned.is_whole = false;
                     return Ok(learned);
                 }

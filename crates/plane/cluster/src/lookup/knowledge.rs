@@ -18,7 +18,7 @@ use ringway_ring::{
 };
 
 use super::message::Saw;
-use crate::chord::places::{partition_at, place as end_of};
+use crate::chord::places::partition_at;
 
 const LIST: usize = NEIGHBOURS_DEFAULT;
 
@@ -67,7 +67,7 @@ impl Knowledge {
         let acting: Vec<Option<NodeId>> = Partition::all().map(acting).collect();
         let ring: Vec<VirtualNode> = Partition::all()
             .zip(&acting)
-            .filter_map(|(partition, node)| Some(VirtualNode { point: end_of(partition), node: (*node)? }))
+            .filter_map(|(partition, node)| Some(VirtualNode { point: partition.end(), node: (*node)? }))
             .collect();
         let own_places = (0..ring.len()).filter(|at| ring[*at].node == own).collect();
         Self { own, ring, own_places, holders: acting, neighbours: OnceLock::new(), fingers: OnceLock::new() }

@@ -18,7 +18,7 @@ use super::knowledge::{Knowledge, Knows};
 use super::message::{Answer, Question, Saw, Sought, StepQuestion, Told, decode, encode};
 use super::ring_knowledge::RingKnowledge;
 use super::walk::{self, Ask};
-use crate::chord::places::{partition_at, place as end_of};
+use crate::chord::places::partition_at;
 
 const STEP_WITHIN: Duration = Duration::from_secs(2);
 /// The directory may have to learn a bucket first.
@@ -157,7 +157,7 @@ impl LiveLookups {
             return Ok(Saw { at, step: Step::Ask(vec![place]), entries: 1, knew });
         }
         let owner =
-            view.knowledge.holder(partition_at(key)).map(|node| VirtualNode { point: end_of(partition_at(key)), node });
+            view.knowledge.holder(partition_at(key)).map(|node| VirtualNode { point: partition_at(key).end(), node });
         let knew = "not mine any more".to_owned();
         Ok(Saw { at, step: owner.map_or(Step::Unknown, |owner| Step::Ask(vec![owner])), entries: 1, knew })
     }

@@ -4,36 +4,35 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use ringway_catalog::Catalog;
-use ringway_ring::{NodeId, Partition};
+use ringway_ring::{Holders, NodeId, Partition};
 
 use crate::Error;
 use crate::api::KeysHeld;
 use crate::cluster::Answer;
 use crate::control::Control;
-use crate::peer_messages::{Ask, PartitionLoad};
+use crate::peer_messages::{Ask, PartitionLoad, Report};
 use crate::reply::{Reply, json};
 use crate::request::Call;
 use crate::resources::nodes::node_named;
+use crate::resources::status::{self, Reports};
 use crate::ring_plan::{Change, JOIN_MAX, Loads, plan};
+use crate::ring_state;
 
 pub(crate) async fn show(control: Arc<Control>, call: Call) -> Reply {
     let catalog = control.catalog();
     let change = change(&catalog, &call)?;
     let answers = control.cluster.ask_all::<Vec<PartitionLoad>>(&catalog, |_| Ask::Loads).await;
-    let (loads, unmeasured) = loads(&catalog, answers);
-    let mut plan = plan(&catalog, &change, &loads)?;
+    let reports = match catalog.ring.is_chord() {
+        true => status::reports(control.cluster.ask_all::<Report>(&catalog, |_| Ask::Report).await),
+        false => Reports::default(),
+    };
+    let (loads, unmeasured) = loads(&ring_state::holders(&catalog, &reports), answers);
+    let mut plan = plan(&catalog, &ring_state::virtual_nodes(&reports), &change, &loads)?;
     plan.unmeasured = unmeasured;
     json(&plan)
 }
 
 fn change(catalog: &Catalog, call: &Call) -> Result<Change, Error> {
-    if catalog.ring.is_chord() {
-        return Err(Error::Refused(
-            "a peer-to-peer ring cannot be planned: newcomers draw their places by lot, and nobody knows all places; \
-             `ringway sim ring --placement vnodes:8` tells what a change moves on average"
-                .to_owned(),
-        ));
-    }
     let named = |name: &str| -> Result<BTreeSet<NodeId>, Error> {
         let nodes = call.query(name)?.unwrap_or_default();
         nodes.split(',').filter(|node| !node.is_empty()).map(|node| node_named(catalog, node)).collect()
@@ -56,8 +55,7 @@ fn change(catalog: &Catalog, call: &Call) -> Result<Change, Error> {
 }
 
 /// Of each partition what that node says which comes first among its holders; and who said nothing.
-fn loads(catalog: &Catalog, answers: Vec<Answer<Vec<PartitionLoad>>>) -> (Loads, Vec<String>) {
-    let holders = catalog.holders();
+fn loads(holders: &Holders, answers: Vec<Answer<Vec<PartitionLoad>>>) -> (Loads, Vec<String>) {
     let (mut loads, mut ranks, mut unmeasured) = (Loads::new(), vec![usize::MAX; Partition::all().len()], Vec::new());
     for answer in answers {
         let Ok(own) = answer.result else {

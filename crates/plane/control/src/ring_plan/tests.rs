@@ -41,7 +41,7 @@ fn joining(join: usize) -> Change {
 
 #[test]
 fn a_join_moves_the_newcomers_share_and_no_more() {
-    let plan = plan(&catalog(3), &joining(1), &loads()).unwrap();
+    let plan = plan(&catalog(3), &[], &joining(1), &loads()).unwrap();
     assert_eq!(plan.change, "1 node joins");
     assert_eq!((plan.moved.partitions, plan.moved.keys, plan.moved.bytes), (3072, 30_720, 3072 * 10_240));
     assert_eq!(plan.moved_over_ideal, Some(1.0));
@@ -60,7 +60,7 @@ fn a_join_moves_the_newcomers_share_and_no_more() {
 
 #[test]
 fn dealing_by_the_number_of_nodes_moves_most_of_what_there_is() {
-    let plan = plan(&catalog(20), &joining(1), &loads()).unwrap();
+    let plan = plan(&catalog(20), &[], &joining(1), &loads()).unwrap();
     assert!((0.99..1.02).contains(&plan.moved_over_ideal.unwrap()), "{:?}", plan.moved_over_ideal);
     assert!(plan.modulo_over_ideal.unwrap() > 10.0, "{:?}", plan.modulo_over_ideal);
 }
@@ -68,7 +68,7 @@ fn dealing_by_the_number_of_nodes_moves_most_of_what_there_is() {
 #[test]
 fn what_a_leaver_had_is_spread_over_those_who_stay() {
     let change = Change { leave: [id(2)].into(), ..Change::default() };
-    let plan = plan(&catalog(5), &change, &loads()).unwrap();
+    let plan = plan(&catalog(5), &[], &change, &loads()).unwrap();
     assert_eq!(plan.change, "n2 leaves");
     let held: u64 = plan.nodes.iter().find(|node| node.name == "n2").unwrap().now.held;
     assert_eq!(plan.moved.partitions, held);
@@ -80,7 +80,7 @@ fn what_a_leaver_had_is_spread_over_those_who_stay() {
 #[test]
 fn a_kill_says_who_answers_at_once_and_what_has_fewer_copies_for_how_long() {
     let change = Change { kill: [id(1)].into(), ..Change::default() };
-    let plan = plan(&catalog(5), &change, &loads()).unwrap();
+    let plan = plan(&catalog(5), &[], &change, &loads()).unwrap();
     let kill = plan.kill.unwrap();
     let now = plan.nodes.iter().find(|node| node.name == "n1").unwrap().now;
     assert_eq!(kill.taken_over.iter().map(|taken| taken.partitions).sum::<u64>(), now.primary);
@@ -93,7 +93,7 @@ fn a_kill_says_who_answers_at_once_and_what_has_fewer_copies_for_how_long() {
 #[test]
 fn of_two_nodes_one_dies_and_the_other_has_the_only_copy() {
     let change = Change { kill: [id(1)].into(), ..Change::default() };
-    let plan = plan(&catalog(2), &change, &Loads::new()).unwrap();
+    let plan = plan(&catalog(2), &[], &change, &Loads::new()).unwrap();
     assert_eq!((plan.replicas_now, plan.replicas_then, plan.moved.partitions), (2, 1, 0));
     let kill = plan.kill.unwrap();
     assert_eq!(kill.copies_left, [CopiesLeft { copies: 1, partitions: 4096 }]);
@@ -104,7 +104,7 @@ fn of_two_nodes_one_dies_and_the_other_has_the_only_copy() {
 #[test]
 fn a_node_that_takes_the_place_of_another_fetches_all_that_that_one_had() {
     let change = Change { join: 1, leave: [id(4)].into(), kill: BTreeSet::new() };
-    let plan = plan(&catalog(4), &change, &loads()).unwrap();
+    let plan = plan(&catalog(4), &[], &change, &loads()).unwrap();
     assert_eq!(plan.change, "1 node joins, n4 leaves");
     assert_eq!(plan.moved.partitions, 3072);
 }
@@ -114,7 +114,7 @@ fn several_may_die_and_who_is_away_already_is_said_to_be() {
     let mut catalog = catalog(5);
     catalog.nodes.get_mut(&id(5)).unwrap().state = NodeState::Away;
     let change = Change { kill: [id(1), id(2)].into(), ..Change::default() };
-    let plan = plan(&catalog, &change, &loads()).unwrap();
+    let plan = plan(&catalog, &[], &change, &loads()).unwrap();
     assert_eq!(plan.change, "n1, n2 die");
     let roles: Vec<&str> = plan.nodes.iter().map(|node| node.role.as_str()).collect();
     assert_eq!(roles, ["dies", "dies", "stays", "stays", "is away"]);

@@ -94,6 +94,7 @@ fn killed(change: &str, kill: &KillPlan) -> String {
     }
     let wait = output::span(kill.replace_after_ms);
     lines.push(match kill.whole_after_minutes {
+        Some(minutes) if kill.replace_after_ms == 0 => format!("  whole      after {}", took(minutes)),
         Some(minutes) => format!("  whole      after {}: for the first {wait} it is waited for", took(minutes)),
         None => "  whole      not before another node joins: there are too few for as many copies".to_owned(),
     });

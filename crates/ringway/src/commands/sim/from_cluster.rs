@@ -13,7 +13,7 @@ pub async fn town(target: &TargetArgs) -> Result<Town> {
     let (status, ring): (Status, RingView) = (client.get("/v1/status").await?, client.get("/v1/ring").await?);
     let members: Vec<Member> = ring.members.iter().map(|member| with_zone(member.id, &status)).collect();
     let is_chord = ring.kind.is_chord();
-    let points = if is_chord { places(&ring)? } else { Partition::all().map(end_of).collect() };
+    let points = if is_chord { places(&ring)? } else { Partition::all().map(Partition::end).collect() };
     if points.len() < 2 {
         bail!("the cluster's ring has {} virtual nodes: there is nothing to look up", points.len());
     }
@@ -48,12 +48,6 @@ fn places(ring: &RingView) -> Result<Vec<Point>> {
     Ok(points)
 }
 
-/// Where the virtual node of a partition stands: at the end of its arc.
-fn end_of(partition: Partition) -> Point {
-    let width = (u64::MAX / PARTITION_COUNT as u64) + 1;
-    Point((u64::from(partition.0) * width) + (width - 1))
-}
-
 fn layout(ring: &RingView) -> Result<Layout> {
     let ids: Vec<NodeId> = ring.members.iter().map(|member| member.id).collect();
     let mut rows: Vec<Vec<NodeId>> = vec![Vec::new(); PARTITION_COUNT];
@@ -65,15 +59,4 @@ fn layout(ring: &RingView) -> Result<Layout> {
         rows.get_mut(range).context("the node named a partition that there is not")?.fill(owners);
     }
     Ok(Layout::from_rows(ring.epoch, &ids, |partition| rows[partition.index()].clone()))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn partitions_end_where_the_next_begins() {
-        assert_eq!(end_of(Partition(0)), Point((1 << 52) - 1));
-        assert_eq!(end_of(Partition(4095)), Point(u64::MAX));
-    }
 }

@@ -22,7 +22,8 @@ impl Driver {
         if matches!(self.stage, Stage::Departing { .. }) {
             return;
         }
-        let points = self.shared.hosted().joined();
+        // Those that are still joining as well: else they would get in behind our back.
+        let points = self.shared.hosted().points();
         info!(places = points.len(), "leaving the ring");
         self.stage = Stage::Departing { until_left: points.iter().copied().collect() };
         let now = self.now();

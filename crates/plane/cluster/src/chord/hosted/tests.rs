@@ -1,5 +1,4 @@
 use super::*;
-use crate::chord::places::place;
 use ringway_ring::{PARTITION_COUNT, Partition};
 
 fn node(number: u8) -> NodeId {
@@ -41,7 +40,7 @@ impl World {
 
     fn join(&mut self, number: u8, partitions: &[u16], known: VirtualNode) {
         for partition in partitions {
-            let point = place(Partition(*partition));
+            let point = Partition(*partition).end();
             self.machines.get_mut(&node(number)).unwrap().add(point, u64::from(*partition));
             self.give(number, point, Input::Join { known });
         }
@@ -61,7 +60,7 @@ impl World {
     /// Who answers for each partition; each must have exactly one.
     fn owners(&self) -> Vec<NodeId> {
         let owners = |partition: Partition| {
-            let holds = |machine: &&Hosted| machine.arc_of(place(partition)).is_some();
+            let holds = |machine: &&Hosted| machine.arc_of(partition.end()).is_some();
             self.machines.values().filter(holds).map(|machine| machine.own).collect::<Vec<_>>()
         };
         let one = |partition| match owners(partition)[..] {
@@ -74,7 +73,7 @@ impl World {
 
 fn ring_of_three() -> World {
     let mut world = World::new(3);
-    let first = VirtualNode { point: place(Partition(100)), node: node(1) };
+    let first = VirtualNode { point: Partition(100).end(), node: node(1) };
     world.machines.get_mut(&node(1)).unwrap().add(first.point, 1);
     world.give(1, first.point, Input::Create);
     world.join(1, &[1100, 2100, 3100], first);
@@ -131,7 +130,7 @@ fn a_machine_that_leaves_hands_its_arcs_on_before_it_goes() {
 fn a_message_for_a_place_that_is_not_here_is_dropped() {
     let mut world = ring_of_three();
     let stray = Message { incarnation: 1, id: 7, body: ringway_ring::chord::Body::Ping };
-    let envelope = Envelope { from: place(Partition(600)), to: place(Partition(9)), message: stray };
+    let envelope = Envelope { from: Partition(600).end(), to: Partition(9).end(), message: stray };
     let mut effects = Effects::default();
     let now = world.now;
     world.machines.get_mut(&node(1)).unwrap().take_message(now, node(2), envelope, &mut effects);
@@ -170,7 +169,7 @@ impl SlowWorld {
         let mut effects = Effects::default();
         let mut first = known;
         for _ in 0..8 {
-            let point = place(Partition((self.random() % 4096) as u16));
+            let point = Partition((self.random() % 4096) as u16).end();
             machine.add(point, self.random());
             match first {
                 Some(known) => machine.give(self.now, point, Input::Join { known }, &mut effects),
@@ -252,7 +251,7 @@ fn machines_that_come_and_go_do_not_talk_without_end() {
         world.live(5_000);
         assert_eq!(world.lost, 0, "seed {seed}");
         for partition in Partition::all() {
-            let owners = world.machines.values().filter(|machine| machine.arc_of(place(partition)).is_some()).count();
+            let owners = world.machines.values().filter(|machine| machine.arc_of(partition.end()).is_some()).count();
             assert_eq!(owners, 1, "{partition:?}, seed {seed}");
         }
     }
