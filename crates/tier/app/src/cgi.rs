@@ -223,7 +223,7 @@ impl Running {
                     return Ok(head);
                 }
                 Ok(None) if read == 0 => {
-                    let exit = self.end().await;
+                    let exit = self.end().await?;
                     return Err(self.failed(&HeadError::Ended, exit));
                 }
                 Ok(None) => debug_assert!(self.buffer.len() <= HEAD_LEN_MAX + READ_SIZE),
@@ -262,7 +262,8 @@ impl Running {
 
     /// The output has ended. Was it all?
     async fn finish(&mut self) -> Result<(), BodyError> {
-        let exit = self.end().await;
+        // Its answer is complete: what became of the request's body is of no interest any more.
+        let exit = self.end().await.unwrap_or_default();
         if let Some(missing) = self.promised {
             return Err(format!("{} ended {missing} bytes before the length it promised", self.what).into());
         }
@@ -276,8 +277,13 @@ impl Running {
         }
     }
 
-    async fn end(&mut self) -> Option<Exit> {
-        tokio::time::timeout(END_MAX, self.child.wait()).await.ok()
+    /// Waits for its exit, and feeds it meanwhile: it may have closed its output first.
+    async fn end(&mut self) -> Result<Option<Exit>, InvokeError> {
+        let feeding = self.feeding.take().unwrap_or_else(|| std::future::ready(Ok(())).boxed());
+        tokio::select! {
+            exit = tokio::time::timeout(END_MAX, self.child.wait()) => Ok(exit.ok()),
+            Err(error) = feeding => Err(error),
+        }
     }
 
     /// Reads more into the buffer, and feeds the script meanwhile. 0: the output has ended.

@@ -265,9 +265,13 @@ async fn git_clones_and_pushes_through_http_backend() {
 
 #[tokio::test]
 async fn a_client_that_breaks_off_its_body_ends_the_script() {
-    let pieces: Vec<Result<Frame<Bytes>, ringway_ports::BodyError>> =
-        vec![Ok(Frame::data(Bytes::from_static(b"half"))), Err("connection reset".into())];
-    let body: Body = StreamBody::new(stream::iter(pieces).boxed()).boxed_unsync();
+    let first = stream::once(async { Ok(Frame::data(Bytes::from_static(b"half"))) });
+    // Late: by then the shell has closed the script's output.
+    let then = stream::once(async {
+        tokio::time::sleep(Duration::from_millis(200)).await;
+        Err::<Frame<Bytes>, ringway_ports::BodyError>("connection reset".into())
+    });
+    let body: Body = StreamBody::new(first.chain(then).boxed()).boxed_unsync();
     let (site, answer) = run_with("exec cat > /dev/null", |invocation| {
         let mut request = request("POST", "/hello", body);
         request.headers_mut().insert("content-length", "100".parse().unwrap());
