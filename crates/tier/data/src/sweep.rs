@@ -1,6 +1,7 @@
 //! Driver: once a second, buries what has expired, forgets old tombstones, drops partitions that moved away, tells the metrics.
 //!
-//! A partition that has moved away is dropped when all reachable nodes know that it has, or after [`DROP_AGE_MAX`]. Before that,
+//! A partition that has moved away is dropped when nothing moves any more and all reachable nodes know it, or after
+//! [`DROP_AGE_MAX`]. Before that,
 //! what others may lack is brought to those who hold it: where a replica missed a write of this node, and what a node that was
 //! given up comes back with in a bucket of one copy.
 
@@ -94,6 +95,10 @@ impl DataTier {
         if !view.buckets.values().any(is_gone) {
             view.buckets.values().for_each(|bucket| bucket.held.set_strays(false));
             return None;
+        }
+        if view.catalog.is_moving() {
+            // What is here need not be fetched again if the change is cancelled; and to free it is work that clients would notice.
+            return Some(old);
         }
         let asked = view.reachable_peers().into_iter().map(|peer| async move {
             match self.call_data(peer, Priority::Client, &DataRequest::Epoch, EPOCH_DEADLINE).await {

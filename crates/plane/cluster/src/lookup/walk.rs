@@ -14,7 +14,7 @@ use super::message::{Saw, Told};
 const PAUSE: Duration = Duration::from_millis(100);
 const WALK_WITHIN: Duration = Duration::from_secs(20);
 /// The neighbours of 4096 virtual nodes, 16 at a time, are 256 steps around half the circle each way.
-const LIMITS: Limits = Limits { hops_max: 1024, timeouts_max: 32, waits_max: 2, hearsay_max: 0 };
+const LIMITS: Limits = Limits { hops_max: 1024, timeouts_max: 32, waits_max: 8, hearsay_max: 0 };
 /// A table or a directory that is old names an owner that was; who that was knows better.
 const HEARSAY_MAX: u32 = 4;
 
