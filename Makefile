@@ -16,9 +16,10 @@ build: ## build the binary: target/debug/ringway
 test: setup-test ## everything that CI runs
 	@scripts/test
 
-bench: setup-bench ## Ringway beside nginx and redis-server, and the ring: lookups, placement, a live join under load
-	$(CARGO) build --release --locked -p ringway
+bench: setup-bench ## Ringway beside nginx, redis-server and memcached, and the ring: lookups, placement, a live join under load
+	$(CARGO) build --release --locked -p ringway -p ringway-loadgen
 	@python3 bench/run.py
+	@python3 bench/kv.py
 	@python3 bench/ring.py
 
 setup-demo:

@@ -35,7 +35,8 @@ class Connection:
         self.socket = socket.create_connection(address, timeout=10)
         self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self.reader = self.socket.makefile("rb")
-        self.ask("AUTH", bucket["name"], bucket["token"])
+        if bucket:
+            self.ask("AUTH", bucket["name"], bucket["token"])
 
     def ask(self, *words):
         self.socket.sendall(command(*words))

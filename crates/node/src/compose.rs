@@ -51,14 +51,14 @@ impl Node {
         let connections_max = open_files::connections_max();
         let doors = Doors::open(&config.listen)?;
         let addresses = doors.addresses(config.advertise)?;
-        let Doors { peer, admin, redis, http, https } = doors;
+        let Doors { peer, admin, redis, memcache, http, https } = doors;
 
         let cluster = Arc::new(open_cluster(config, start, data_dir, peer, &addresses).await?);
         let observe = Tasks::new("observe");
         let tracer = start_tracer(config, &cluster, &observe)?;
         let data_tasks = Tasks::new("data");
-        let data = open_data(config, &cluster, data_dir, redis, data_tasks.clone(), connections_max);
-        let app = open_app(config, &cluster, data_dir, &spawner, &addresses, tracer.clone())?;
+        let data = open_data(config, &cluster, data_dir, (redis, memcache), data_tasks.clone(), connections_max);
+        let app = open_app(config, &cluster, data_dir, &spawner, &addresses, tracer.clone(), data.clone())?;
         let front = open_front(config, &cluster, data_dir, (http, https), app.clone(), tracer, connections_max)?;
         let receiver = front.clone();
         cluster.set_on_http(Arc::new(move |from, stream| receiver.serve_peer_stream(from, stream)));
@@ -151,13 +151,15 @@ fn open_data(
     config: &Config,
     cluster: &Cluster,
     data_dir: &DataDir,
-    redis: Option<std::net::TcpListener>,
+    (redis, memcache): (Option<std::net::TcpListener>, Option<std::net::TcpListener>),
     tasks: Tasks,
     connections_max: usize,
 ) -> Arc<DataTier> {
     let settings = ringway_data::Config {
         dir: data_dir.join("buckets"),
         redis,
+        memcache,
+        memcache_bucket: config.memcache_bucket.clone(),
         clients_max: connections_max.min(ringway_data::config::CLIENTS_MAX),
         redis_redirect: config.redis_redirect,
     };
@@ -172,6 +174,7 @@ fn open_app(
     spawner: &Spawner,
     addresses: &Addresses,
     tracer: Arc<Tracer>,
+    memcache: Arc<DataTier>,
 ) -> Result<Arc<AppTier>, Error> {
     let part = Error::part("the app tier");
     let wasm = ringway_wasm::Config {
@@ -195,6 +198,7 @@ fn open_app(
         control: cluster.control_log.clone(),
         membership: cluster.membership.clone(),
         telemetry: tracer,
+        memcache,
     };
     AppTier::new(settings, deps).map_err(|fault| part(&fault))
 }

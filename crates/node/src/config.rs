@@ -32,6 +32,8 @@ pub struct Config {
     pub log: String,
     /// The Redis door tells clients whom to ask (`MOVED`) rather than forward for them.
     pub redis_redirect: bool,
+    /// Whoever reaches the memcached door may use this bucket.
+    pub memcache_bucket: Option<String>,
     /// Kept small; a node that needs more says so in its metrics.
     pub wasm_instances_max: u32,
 }
@@ -44,6 +46,8 @@ pub struct Listen {
     pub http: Option<SocketAddr>,
     pub https: Option<SocketAddr>,
     pub redis: Option<SocketAddr>,
+    /// For memcached clients from elsewhere; an app's own are told an address of their own.
+    pub memcache: Option<SocketAddr>,
 }
 
 /// A certificate chain and its key as PEM files.

@@ -12,6 +12,7 @@ pub struct Doors {
     pub peer: TcpListener,
     pub admin: TcpListener,
     pub redis: Option<TcpListener>,
+    pub memcache: Option<TcpListener>,
     pub http: Option<SocketAddr>,
     pub https: Option<SocketAddr>,
 }
@@ -27,12 +28,13 @@ impl Doors {
         let peer = take("the peer door", Some(wanted.peer), "--peer");
         let admin = take("the console", Some(wanted.admin), "--admin-listen");
         let redis = take("the Redis door", wanted.redis, "--redis");
+        let memcache = take("the memcached door", wanted.memcache, "--memcache");
         let http = take("the front end", wanted.http, "--http");
         let https = take("the front end (TLS)", wanted.https, "--https");
         let address = |listener: Option<TcpListener>| listener.and_then(|listener| listener.local_addr().ok());
         match (peer, admin, faults) {
             (Some(peer), Some(admin), faults) if faults.is_empty() => {
-                Ok(Self { peer, admin, redis, http: address(http), https: address(https) })
+                Ok(Self { peer, admin, redis, memcache, http: address(http), https: address(https) })
             }
             (_, _, faults) => Err(Error::Doors(faults)),
         }

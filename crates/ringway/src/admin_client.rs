@@ -6,12 +6,13 @@ use std::time::Duration;
 use anyhow::{Context as _, Result, anyhow, bail};
 use bytes::Bytes;
 use futures_util::StreamExt;
-use http::{Method, Request, Response};
+use http::{Method, Request, Response, StatusCode};
 use http_body_util::combinators::BoxBody;
 use http_body_util::{BodyExt, Full, StreamBody};
 use hyper::body::{Frame, Incoming};
 use hyper_util::rt::TokioIo;
 use ringway_control::api::Failure;
+use ringway_control::api::kv_line::LINE_BYTES_MAX;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use tokio::net::TcpStream;
@@ -34,6 +35,16 @@ pub struct AdminClient {
 pub struct Lines {
     body: Incoming,
     buffer: Vec<u8>,
+    /// So much of it has no line end.
+    searched: usize,
+}
+
+/// What a node said instead of doing it.
+#[derive(Debug, thiserror::Error)]
+#[error("{text}")]
+struct Refused {
+    status: StatusCode,
+    text: String,
 }
 
 impl AdminClient {
@@ -71,10 +82,8 @@ impl AdminClient {
         json(self.send(Method::PUT, path, full(value), ANSWER_DEADLINE).await?).await
     }
 
-    /// Bytes as they are.
-    pub async fn bytes(&self, path: &str) -> Result<Bytes> {
-        let response = self.send(Method::GET, path, empty(), ANSWER_DEADLINE).await?;
-        Ok(response.into_body().collect().await?.to_bytes())
+    pub async fn post_bytes<T: DeserializeOwned>(&self, path: &str, body: Vec<u8>) -> Result<T> {
+        json(self.send(Method::POST, path, full(body), ANSWER_DEADLINE).await?).await
     }
 
     /// Streams a file; `progress` is told every piece's length.
@@ -100,7 +109,7 @@ impl AdminClient {
     /// Lines without end; the deadline is for the first.
     pub async fn lines(&self, path: &str) -> Result<Lines> {
         let response = self.send(Method::GET, path, empty(), ANSWER_DEADLINE).await?;
-        Ok(Lines { body: response.into_body(), buffer: Vec::new() })
+        Ok(Lines { body: response.into_body(), buffer: Vec::new(), searched: 0 })
     }
 
     async fn send(&self, method: Method, path: &str, body: Body, within: Duration) -> Result<Response<Incoming>> {
@@ -146,10 +155,20 @@ impl AdminClient {
 impl Lines {
     /// The next line without its end; `None` when the node stops.
     pub async fn next(&mut self) -> Result<Option<String>> {
+        Ok(self.next_bytes().await?.map(|line| String::from_utf8_lossy(&line).trim_end().to_owned()))
+    }
+
+    pub async fn next_bytes(&mut self) -> Result<Option<Vec<u8>>> {
         loop {
-            if let Some(end) = self.buffer.iter().position(|byte| *byte == b'\n') {
-                let line: Vec<u8> = self.buffer.drain(..=end).collect();
-                return Ok(Some(String::from_utf8_lossy(&line).trim_end().to_owned()));
+            if let Some(end) = self.buffer[self.searched..].iter().position(|byte| *byte == b'\n') {
+                let mut line: Vec<u8> = self.buffer.drain(..=self.searched + end).collect();
+                self.searched = 0;
+                line.pop();
+                return Ok(Some(line));
+            }
+            self.searched = self.buffer.len();
+            if self.buffer.len() > LINE_BYTES_MAX {
+                bail!("the node sends a line that does not end");
             }
             match self.body.frame().await {
                 Some(frame) => self.buffer.extend_from_slice(&frame?.into_data().unwrap_or_default()),
@@ -157,6 +176,13 @@ impl Lines {
             }
         }
     }
+}
+
+/// Whether it may be better in a moment: the node did not answer, or could not just then.
+pub fn is_worth_retrying(error: &anyhow::Error) -> bool {
+    error.downcast_ref::<Refused>().is_none_or(|refused| {
+        refused.status == StatusCode::SERVICE_UNAVAILABLE || refused.status == StatusCode::REQUEST_TIMEOUT
+    })
 }
 
 fn empty() -> Body {
@@ -176,7 +202,8 @@ async fn checked(response: Response<Incoming>) -> Result<Response<Incoming>> {
     if response.status().is_success() {
         return Ok(response);
     }
-    bail!(explain(failure(response).await))
+    let status = response.status();
+    Err(Refused { status, text: explain(failure(response).await) }.into())
 }
 
 async fn failure(response: Response<Incoming>) -> Failure {
@@ -186,7 +213,7 @@ async fn failure(response: Response<Incoming>) -> Failure {
         .unwrap_or_else(|_| Failure { error: format!("the node answered {status}"), ..Failure::default() })
 }
 
-fn explain(failure: Failure) -> anyhow::Error {
+fn explain(failure: Failure) -> String {
     let mut text = failure.error;
     for fault in &failure.faults {
         text += &format!("\n{}", fault.text);
@@ -194,10 +221,14 @@ fn explain(failure: Failure) -> anyhow::Error {
     if let Some(help) = failure.help {
         text += &format!("\n  help: {help}");
     }
-    anyhow!(text)
+    text
 }
 
 /// One segment of a path.
 pub fn segment(text: &str) -> String {
-    percent_encoding::utf8_percent_encode(text, percent_encoding::NON_ALPHANUMERIC).to_string()
+    segment_bytes(text.as_bytes())
+}
+
+pub fn segment_bytes(bytes: &[u8]) -> String {
+    percent_encoding::percent_encode(bytes, percent_encoding::NON_ALPHANUMERIC).to_string()
 }

@@ -1,5 +1,7 @@
 //! What can be typed: commands, flags, examples. Help and completions are made from these definitions.
 
+mod bucket;
+mod kv;
 mod ring;
 mod sim;
 
@@ -9,6 +11,8 @@ use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand, ValueEnum, ValueHint};
 
+pub use self::bucket::{BucketArgs, BucketCommand, CreateArgs, SettingsArgs};
+pub use self::kv::{ExportArgs, ImportArgs, KeyForm, KvArgs, KvCommand, ScanArgs, TopArgs, WatchArgs};
 pub use self::ring::{LookupArgs, RingArgs, RingCommand, RingPlanArgs, RingSetArgs, ViaArg};
 pub use self::sim::{SimArgs, SimCommand, SimRingArgs};
 
@@ -110,16 +114,11 @@ pub enum Command {
         after_help = "Examples:\n  ringway sim ring --nodes 1000000 --routers all\n  ringway sim ring --nodes 100 --churn 1/s\n  ringway sim ring --placement all"
     )]
     Sim(SimArgs),
-    /// Read and write keys of a bucket
-    #[command(
-        after_help = "Examples:\n  ringway kv set shop.cart hello world --ttl 1h\n  ringway kv get shop.cart hello\n  ringway kv keys shop.cart --match 'cart:*'\n  ringway kv del shop.cart hello",
-        subcommand_required = true
-    )]
+    /// Read, write, watch, copy the keys of a bucket; see which are used most
+    #[command(after_help = kv::EXAMPLES, subcommand_required = true)]
     Kv(KvArgs),
-    /// Make, list and delete buckets
-    #[command(
-        after_help = "Examples:\n  ringway bucket create sessions --limit 256MB --ttl 7d\n  ringway bucket ls\n  ringway bucket rm sessions --yes"
-    )]
+    /// Make, list, look at, change and delete buckets
+    #[command(after_help = bucket::EXAMPLES)]
     Bucket(BucketArgs),
     /// Print shell completions
     #[command(
@@ -173,6 +172,12 @@ pub struct NodeArgs {
     /// Tell Redis clients which node to ask (MOVED) instead of forwarding for them; for cluster clients only
     #[arg(long, env = "RINGWAY_REDIS_REDIRECT", value_name = "BOOL", num_args = 0..=1, default_missing_value = "true")]
     pub redis_redirect: Option<bool>,
+    /// memcached protocol, for clients that store `BUCKET TOKEN` first (as with memcached -Y); apps have their own [default: off]
+    #[arg(long, env = "RINGWAY_MEMCACHE", value_name = "ADDRESS")]
+    pub memcache: Option<Door>,
+    /// Bucket that whoever reaches --memcache may use without saying a token; on a loopback address only
+    #[arg(long, env = "RINGWAY_MEMCACHE_BUCKET", value_name = "BUCKET")]
+    pub memcache_bucket: Option<String>,
     /// Console and admin API [default: 7400]
     #[arg(long = "admin-listen", env = "RINGWAY_ADMIN_LISTEN", value_name = "ADDRESS")]
     pub admin_listen: Option<Door>,
@@ -346,88 +351,6 @@ pub struct TourArgs {
     pub app: String,
 }
 
-#[derive(Debug, Args)]
-pub struct KvArgs {
-    #[command(subcommand)]
-    pub command: KvCommand,
-}
-
-#[derive(Debug, Subcommand)]
-pub enum KvCommand {
-    /// Print the value of a key
-    Get { bucket: String, key: String },
-    /// Set a key; without a value, from standard input
-    Set {
-        bucket: String,
-        key: String,
-        value: Option<String>,
-        /// Forget it after this long
-        #[arg(long, value_parser = duration)]
-        ttl: Option<Duration>,
-    },
-    /// Delete keys
-    Del {
-        bucket: String,
-        #[arg(required = true)]
-        keys: Vec<String>,
-    },
-    /// List keys
-    Keys {
-        bucket: String,
-        /// Only keys like this: * is any text, ? one character
-        #[arg(long = "match", value_name = "PATTERN")]
-        pattern: Option<String>,
-        /// At most this many
-        #[arg(long, default_value_t = 1000)]
-        limit: usize,
-    },
-}
-
-impl KvCommand {
-    pub fn has_empty_key(&self) -> bool {
-        match self {
-            Self::Get { key, .. } | Self::Set { key, .. } => key.is_empty(),
-            Self::Del { keys, .. } => keys.iter().any(String::is_empty),
-            Self::Keys { .. } => false,
-        }
-    }
-}
-
-#[derive(Debug, Args)]
-pub struct BucketArgs {
-    #[command(subcommand)]
-    pub command: BucketCommand,
-}
-
-#[derive(Debug, Subcommand)]
-pub enum BucketCommand {
-    /// Make a bucket
-    Create {
-        name: String,
-        /// Copies of each key, 1 to 3
-        #[arg(long, default_value_t = 3, value_parser = clap::value_parser!(u8).range(1..=3))]
-        replicas: u8,
-        /// memory or disk
-        #[arg(long, default_value = "memory")]
-        storage: String,
-        /// Most bytes per node
-        #[arg(long, default_value = "64MB")]
-        limit: String,
-        /// Forget keys after this long, unless they say otherwise
-        #[arg(long, value_parser = duration)]
-        ttl: Option<Duration>,
-    },
-    /// List buckets with their sizes
-    Ls,
-    /// Delete a bucket and what is in it
-    Rm {
-        name: String,
-        /// Yes, the data as well
-        #[arg(long)]
-        yes: bool,
-    },
-}
-
 fn duration(text: &str) -> Result<Duration, String> {
     ringway_manifest::parse_duration(text).map_err(|error| error.to_string())
 }
@@ -448,6 +371,34 @@ mod tests {
         for command in Cli::command().get_subcommands().filter(|command| command.get_name() != "status") {
             let help = command.get_after_help().map(ToString::to_string).unwrap_or_default();
             assert!(help.contains("ringway "), "{} has no example", command.get_name());
+        }
+    }
+
+    #[test]
+    fn every_command_of_buckets_and_keys_shows_examples_too() {
+        for group in ["bucket", "kv"] {
+            let command = Cli::command();
+            let group = command.find_subcommand(group).expect("it is there");
+            for command in group.get_subcommands() {
+                let help = command.get_after_help().map(ToString::to_string).unwrap_or_default();
+                assert!(help.contains("ringway "), "{} {} has no example", group.get_name(), command.get_name());
+            }
+        }
+    }
+
+    #[test]
+    fn every_setting_of_a_bucket_has_its_flag() {
+        let section = ringway_manifest::TEMPLATE.split("#[kv.sessions]").nth(1).expect("the template has a bucket");
+        let section = section.split("\n\n").next().expect("a split has a first part");
+        let keys = section.lines().filter_map(|line| line.strip_prefix('#')?.split(" = ").next());
+        let command = Cli::command();
+        for name in ["create", "set"] {
+            let command =
+                command.find_subcommand("bucket").and_then(|group| group.find_subcommand(name)).expect("is there");
+            for key in keys.clone().filter(|key| *key != "consistency") {
+                let flag = key.replace('_', "-");
+                assert!(command.get_arguments().any(|argument| argument.get_long() == Some(&flag)), "{name} --{flag}");
+            }
         }
     }
 

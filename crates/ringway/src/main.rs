@@ -2,6 +2,7 @@
 
 mod admin_client;
 mod app_dir;
+mod bucket_picture;
 mod build_app;
 mod cli;
 mod commands;
@@ -11,6 +12,8 @@ mod output;
 mod pack;
 mod progress;
 mod ring_picture;
+mod screen;
+mod terminal_size;
 
 use std::process::ExitCode;
 

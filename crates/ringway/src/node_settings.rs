@@ -14,6 +14,7 @@ use crate::cli::{Door, LogFormatArg, NodeArgs, RingArg};
 const HTTP_PORT: u16 = 8080;
 const HTTPS_PORT: u16 = 8443;
 const REDIS_PORT: u16 = 7379;
+const MEMCACHE_PORT: u16 = 7211;
 const ADMIN_PORT: u16 = 7400;
 const PEER_PORT: u16 = 7401;
 const DRAIN: Duration = Duration::from_secs(10);
@@ -28,6 +29,8 @@ const KEYS: &[&str] = &[
     "tls-key",
     "redis",
     "redis-redirect",
+    "memcache",
+    "memcache-bucket",
     "admin-listen",
     "peer",
     "zone",
@@ -59,13 +62,15 @@ pub fn settle(arguments: &NodeArgs) -> Result<Config> {
             "--bind {bind} is every address of this machine: say with --advertise IP under which one the other nodes reach it"
         );
     }
+    let listen = listen(&arguments, bind)?;
+    let memcache_bucket = memcache_bucket(&arguments, listen.memcache)?;
     Ok(Config {
         data_dir: arguments.data.clone().unwrap_or_else(|| Path::new(".ringway").join(&name)),
         name,
         zone: arguments.zone.clone().unwrap_or_default(),
         capacity: arguments.capacity.unwrap_or(1),
         ring: ring(&arguments)?,
-        listen: listen(&arguments, bind)?,
+        listen,
         advertise: arguments.advertise,
         tls: arguments
             .tls_cert
@@ -80,6 +85,7 @@ pub fn settle(arguments: &NodeArgs) -> Result<Config> {
         },
         log: arguments.log.clone().unwrap_or_else(|| "info".to_owned()),
         redis_redirect: arguments.redis_redirect.unwrap_or(false),
+        memcache_bucket,
         wasm_instances_max: 256,
     })
 }
@@ -91,6 +97,20 @@ fn ring(arguments: &NodeArgs) -> Result<RingKind> {
         (RingArg::Managed, Some(_)) => {
             bail!("--vnodes is for --ring chord: a managed ring has 4096 for all nodes together")
         }
+    }
+}
+
+/// A bucket without a token is for this machine alone.
+fn memcache_bucket(arguments: &NodeArgs, door: Option<SocketAddr>) -> Result<Option<String>> {
+    match (&arguments.memcache_bucket, door) {
+        (None, _) => Ok(None),
+        (Some(bucket), None) => bail!("--memcache-bucket {bucket} needs a door: give it one with --memcache ADDRESS"),
+        (Some(bucket), Some(address)) if !address.ip().is_loopback() => {
+            bail!(
+                "--memcache-bucket {bucket} would let everybody who reaches {address} use it: only for a loopback address (127.0.0.1)"
+            )
+        }
+        (Some(bucket), Some(_)) => Ok(Some(bucket.clone())),
     }
 }
 
@@ -117,6 +137,7 @@ fn listen(arguments: &NodeArgs, bind: IpAddr) -> Result<Listen> {
         http: door(arguments.http, HTTP_PORT),
         https: door(arguments.https, HTTPS_PORT),
         redis: door(arguments.redis, REDIS_PORT),
+        memcache: arguments.memcache.and_then(|given| door(Some(given), MEMCACHE_PORT)),
     })
 }
 
@@ -140,6 +161,8 @@ fn over(flags: NodeArgs, file: NodeArgs) -> NodeArgs {
         tls_key: flags.tls_key.or(file.tls_key),
         redis: flags.redis.or(file.redis),
         redis_redirect: flags.redis_redirect.or(file.redis_redirect),
+        memcache: flags.memcache.or(file.memcache),
+        memcache_bucket: flags.memcache_bucket.or(file.memcache_bucket),
         admin_listen: flags.admin_listen.or(file.admin_listen),
         peer: flags.peer.or(file.peer),
         zone: flags.zone.or(file.zone),
@@ -194,6 +217,8 @@ fn take(settings: &mut NodeArgs, key: &str, value: &toml::Value) -> Result<(), S
         "redis-redirect" => {
             settings.redis_redirect = Some(text.parse().map_err(|_| parsed("`true` or `false`"))?);
         }
+        "memcache" => settings.memcache = Some(text.parse()?),
+        "memcache-bucket" => settings.memcache_bucket = Some(text),
         "admin-listen" => settings.admin_listen = Some(text.parse()?),
         "peer" => settings.peer = Some(text.parse()?),
         "zone" => settings.zone = Some(text),

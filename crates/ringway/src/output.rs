@@ -38,6 +38,17 @@ pub fn print_json(value: &impl Serialize) -> Result<()> {
     Ok(())
 }
 
+/// On a terminal, unless its user has said otherwise (no-color.org).
+pub fn has_colour() -> bool {
+    std::io::stdout().is_terminal() && std::env::var_os("NO_COLOR").is_none()
+}
+
+/// █████░░░░░ of `len` characters.
+pub fn bar(share: f64, len: usize) -> String {
+    let filled = if share.is_finite() { ((share * len as f64).round().max(0.0) as usize).min(len) } else { 0 };
+    "█".repeat(filled) + &"░".repeat(len - filled)
+}
+
 pub fn print_error(error: &anyhow::Error) {
     let label = if std::io::stderr().is_terminal() { "\x1b[1;31merror\x1b[0m" } else { "error" };
     let text = error.chain().map(ToString::to_string).collect::<Vec<_>>().join(": ");
@@ -102,6 +113,12 @@ mod tests {
     #[test]
     fn sizes_are_short_and_right() {
         assert_eq!([0, 999, 1000, 1_500_000, 999_999].map(bytes), ["0 B", "999 B", "1.0 kB", "1.5 MB", "1.0 MB"]);
+    }
+
+    #[test]
+    fn a_bar_is_as_full_as_its_share_and_never_longer() {
+        assert_eq!([0.0, 0.25, 1.0].map(|share| bar(share, 4)), ["░░░░", "█░░░", "████"]);
+        assert_eq!([f64::NAN, -1.0, 7.0].map(|share| bar(share, 2)), ["░░", "░░", "██"]);
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! Core: cells and keys as bytes on disk.
 //!
 //! Key: partition (2 bytes, big-endian), position (6 bytes, big-endian), the key itself: sorted as walks go.
-//! Value: checksum (8 bytes, of the key and the rest), kind (1), wall time (8), count (4), node (8), expiry (8), the value. All
+//! Value: checksum (8 bytes, of the key and the rest), kind (1), wall time (8), count (2), node (8), expiry (8), the value. All
 //! numbers little-endian. The kind's bits: 1 has a value, 2 expires.
 
 use bytes::{Buf, BufMut, Bytes};
@@ -14,7 +14,7 @@ use crate::Error;
 use crate::page::{POSITION_BITS, position_of};
 
 const KEY_PREFIX_LEN: usize = 8;
-const HEAD_LEN: usize = 8 + 1 + 8 + 4 + 8 + 8;
+const HEAD_LEN: usize = 8 + 1 + 8 + 2 + 8 + 8;
 const HAS_VALUE: u8 = 1;
 const EXPIRES: u8 = 2;
 
@@ -43,7 +43,7 @@ pub(crate) fn encode_cell(key: &[u8], cell: &Cell) -> Vec<u8> {
     out.put_u64_le(0);
     out.put_u8((u8::from(cell.value.is_some()) * HAS_VALUE) | (u8::from(cell.expires_ms.is_some()) * EXPIRES));
     out.put_u64_le(cell.version.wall_ms);
-    out.put_u32_le(cell.version.count);
+    out.put_u16_le(cell.version.count);
     out.put_u64_le(cell.version.node);
     out.put_u64_le(cell.expires_ms.unwrap_or(0));
     out.put_slice(value);
@@ -59,7 +59,7 @@ pub(crate) fn decode_cell(key: &[u8], stored: &[u8]) -> Result<Cell, Error> {
         return Err(damaged());
     }
     let kind = head.get_u8();
-    let version = Version { wall_ms: head.get_u64_le(), count: head.get_u32_le(), node: head.get_u64_le() };
+    let version = Version { wall_ms: head.get_u64_le(), count: head.get_u16_le(), node: head.get_u64_le() };
     let expires_ms = head.get_u64_le();
     Ok(Cell {
         version,
@@ -84,7 +84,7 @@ mod tests {
             key in prop::collection::vec(any::<u8>(), 0..20),
             value in prop::option::of(prop::collection::vec(any::<u8>(), 0..20)),
             expires_ms in prop::option::of(any::<u64>()),
-            numbers in any::<(u64, u32, u64)>(),
+            numbers in any::<(u64, u16, u64)>(),
             flip in any::<prop::sample::Index>(),
         ) {
             let version = Version { wall_ms: numbers.0, count: numbers.1, node: numbers.2 };

@@ -1,50 +1,89 @@
-//! Driver: the node's one database on disk, shared by all disk buckets: one journal, one cache, one sync for all.
+//! Driver: the node's disk, shared by all disk buckets: one write-ahead log, one database, one thread that brings what changed
+//! from memory into the database.
 //!
-//! Writes go into the journal's buffer and are visible at once; [`Disk::synced`] waits until they are durable, and nobody is told
-//! "done" before. So an acknowledged write survives SIGKILL and the loss of power, as far as the disk keeps its promise.
+//! Like a shop's till roll and its ledger: each sale goes onto the roll at once (`wal`), and now and then somebody enters into the
+//! ledger (the database) what has changed since, whereupon that part of the roll can be thrown away. After a power cut the roll
+//! says what the ledger is missing. Only the roll is synced while customers wait, and the ledger once per entry session: no write
+//! waits for two syncs.
 //!
-//! A full disk is noticed *before* the database hits it, because a database that failed half-way must be opened anew: some room
-//! is kept in reserve, and while there is less, writes are refused and reads go on.
+//! What the log brings back at the start is merged with what the database has, but stays in memory until the bucket is opened
+//! and the flusher finds room: a full disk does not keep the node from starting.
 
+mod flusher;
+mod names;
+mod recovery;
+mod room;
+
+use std::collections::HashMap;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use fjall::{Database, Keyspace, KeyspaceCreateOptions, PersistMode};
-use nix::sys::statvfs::statvfs;
-use ringway_rt::clock;
 
 use crate::Error;
 use crate::sync_queue::SyncQueue;
+use crate::wal::{Log, LogConfig, Recovery};
+
+pub(crate) use self::flusher::{Flush, Flusher};
+use self::names::Names;
+pub(crate) use self::recovery::Recovered;
+use self::room::Room;
 
 /// Cache of blocks, for all buckets.
 const CACHE_BYTES: u64 = 64 << 20;
 /// Journals together; older ones go when what they hold is in tables.
 const JOURNAL_BYTES_MAX: u64 = 128 << 20;
-/// One bucket's writes before they become a table.
-const MEMTABLE_BYTES_MAX: u64 = 8 << 20;
-/// Kept free, but never more than a quarter of the file system.
-const RESERVE_BYTES: u64 = 256 << 20;
-/// How old a look at the free space may be.
-const ROOM_AGE_MAX_MS: u64 = 50;
+/// Writes before they become a table.
+const MEMTABLE_BYTES_MAX: u64 = 16 << 20;
+/// Keyspaces. Nobody's bucket is called like this.
+const NAMES: &str = "ringway names";
+const CELLS: &str = "ringway cells";
+/// How many entries of a bucket that is gone are removed at once.
+const DEAD_BATCH_LEN: usize = 1024;
+/// Of the log within the directory.
+const LOG_DIR: &str = "log";
 
 pub struct Disk {
+    // Dropped in this order: the flusher first, the log and the database last.
+    flusher: Flusher,
     sync: SyncQueue,
-    database: Database,
+    shared: Arc<Shared>,
+}
+
+/// What the flusher needs, too.
+pub(crate) struct Shared {
+    pub(crate) log: Log,
+    pub(crate) database: Database,
+    pub(crate) names: Names,
+    /// Of all buckets.
+    pub(crate) cells: Keyspace,
+    pub(crate) room: Room,
     dir: PathBuf,
-    room_checked_ms: AtomicU64,
-    room_bytes: AtomicU64,
-    reserve_bytes: AtomicU64,
+    /// What the log brought back, by bucket, until the bucket is opened or it is in the database.
+    recovered: Mutex<HashMap<u32, Arc<Recovered>>>,
+    /// The log held something that is lost.
+    is_damaged: bool,
 }
 
 impl std::fmt::Debug for Disk {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        self.shared.fmt(f)
+    }
+}
+
+impl std::fmt::Debug for Shared {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Disk").field("dir", &self.dir).finish_non_exhaustive()
     }
 }
 
 impl Disk {
-    /// Opens or makes the database in `dir`. Blocks: replays the journal.
+    /// Opens or makes database and log in `dir`. Blocks: reads the log.
     pub fn open(dir: &Path) -> Result<Self, Error> {
+        Self::open_with(dir, LogConfig::default())
+    }
+
+    pub(crate) fn open_with(dir: &Path, config: LogConfig) -> Result<Self, Error> {
         ringway_rt::files::create_private_dir(dir)
             .map_err(|error| Error::Failed(format!("{}: {error}", dir.display())))?;
         let database = Database::builder(dir)
@@ -53,55 +92,111 @@ impl Disk {
             .manual_journal_persist(true)
             .worker_threads(2)
             .open()?;
+        let names = Names::new(database.clone(), keyspace(&database, NAMES)?);
+        let cells = keyspace(&database, CELLS)?;
+        let mut recovery = recovery::Reader::new(&cells, names.numbers()?);
+        let (log, Recovery { damage, .. }) = Log::open(&dir.join(LOG_DIR), config, |record| recovery.read(record))?;
         let journal = database.clone();
-        let sync = SyncQueue::start(move || Ok(journal.persist(PersistMode::SyncAll)?))
-            .map_err(|error| Error::Failed(error.to_string()))?;
-        Ok(Self {
-            sync,
+        let sync = SyncQueue::start(move || Ok(journal.persist(PersistMode::SyncAll)?)).map_err(failed)?;
+        let shared = Arc::new(Shared {
+            log,
             database,
+            names,
+            cells,
+            room: Room::of(dir),
             dir: dir.to_owned(),
-            room_checked_ms: AtomicU64::new(0),
-            room_bytes: AtomicU64::new(0),
-            reserve_bytes: AtomicU64::new(0),
-        })
+            recovered: Mutex::new(recovery.finish()?),
+            is_damaged: !damage.is_empty(),
+        });
+        let flusher = Flusher::start(shared.clone()).map_err(failed)?;
+        Ok(Self { flusher, sync, shared })
+    }
+
+    pub(crate) fn shared(&self) -> &Arc<Shared> {
+        &self.shared
+    }
+
+    pub(crate) fn flusher(&self) -> &Flusher {
+        &self.flusher
     }
 
     pub(crate) fn keyspace(&self, name: &str) -> Result<Keyspace, Error> {
-        let options =
-            || KeyspaceCreateOptions::default().manual_journal_persist(true).max_memtable_size(MEMTABLE_BYTES_MAX);
-        Ok(self.database.keyspace(name, options)?)
+        keyspace(&self.shared.database, name)
     }
 
     pub(crate) fn delete_keyspace(&self, keyspace: Keyspace) -> Result<(), Error> {
-        Ok(self.database.delete_keyspace(keyspace)?)
+        Ok(self.shared.database.delete_keyspace(keyspace)?)
     }
 
-    /// Waits until what was written before this call is on disk.
+    /// Brings everything that has changed from memory into the database, and cuts the log. Happens by itself; blocks.
+    pub fn flush(&self) -> Result<(), Error> {
+        self.flusher.flush()
+    }
+
+    /// Waits until what was written to the database before this call is on disk.
     pub async fn synced(&self) -> Result<(), Error> {
         self.sync.synced().await
     }
 
     /// Whether `len` more bytes may be written.
     pub(crate) fn check_room(&self, len: usize) -> Result<(), Error> {
-        let now_ms = clock::wall_ms();
-        if now_ms.abs_diff(self.room_checked_ms.load(Ordering::Relaxed)) > ROOM_AGE_MAX_MS {
-            self.look_at_room()?;
-            self.room_checked_ms.store(now_ms, Ordering::Relaxed);
-        }
-        let (free, reserve) = (self.room_bytes.load(Ordering::Relaxed), self.reserve_bytes.load(Ordering::Relaxed));
-        if free < reserve.saturating_add(len as u64) {
-            return Err(Error::DiskFull { dir: self.dir.clone(), free, reserve });
-        }
-        // What is written until the next look comes off, so that many small writes cannot slip by.
-        self.room_bytes.fetch_sub(len as u64, Ordering::Relaxed);
-        Ok(())
+        self.shared.room.check(len, 0)
+    }
+}
+
+impl Shared {
+    /// What the log brought back of a bucket.
+    pub(crate) fn recovered_of(&self, bucket: u32) -> Arc<Recovered> {
+        self.recovered().get(&bucket).cloned().unwrap_or_default()
     }
 
-    fn look_at_room(&self) -> Result<(), Error> {
-        let stat = statvfs(&self.dir).map_err(|errno| Error::Failed(format!("{}: {errno}", self.dir.display())))?;
-        let bytes = |blocks: u64| blocks * stat.fragment_size();
-        self.room_bytes.store(bytes(stat.blocks_available()), Ordering::Relaxed);
-        self.reserve_bytes.store(RESERVE_BYTES.min(bytes(stat.blocks()) / 4), Ordering::Relaxed);
-        Ok(())
+    /// Somebody else has taken it over.
+    pub(crate) fn forget_recovered(&self, bucket: u32) {
+        self.recovered().remove(&bucket);
     }
+
+    /// Whether something that was synced to the log is lost: everything may be older than it was.
+    pub(crate) fn is_damaged(&self) -> bool {
+        self.is_damaged
+    }
+
+    /// Brings into the database what no bucket has taken over, unless one is about to. Whether nothing is left.
+    pub(crate) fn store_recovered(&self, nobody_opens: impl FnOnce() -> bool) -> Result<bool, Error> {
+        let mut all = self.recovered();
+        if !nobody_opens() {
+            return Ok(all.is_empty());
+        }
+        for (bucket, recovered) in all.iter_mut() {
+            *recovered = Arc::new(recovered.store(*bucket, &self.database, &self.cells)?);
+        }
+        Ok(true)
+    }
+
+    /// Removes some of what buckets have left that are not there any more. Whether nothing is left of them.
+    pub(crate) fn remove_dead(&self) -> Result<bool, Error> {
+        let Some(bucket) = self.names.dead()?.pop() else { return Ok(true) };
+        let mut batch = self.database.batch();
+        for entry in self.cells.prefix(bucket.to_be_bytes()).take(DEAD_BATCH_LEN) {
+            batch.remove(&self.cells, entry.key()?);
+        }
+        if batch.is_empty() {
+            self.names.bury(bucket)?;
+        }
+        batch.commit()?;
+        Ok(false)
+    }
+
+    fn recovered(&self) -> MutexGuard<'_, HashMap<u32, Arc<Recovered>>> {
+        self.recovered.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+fn keyspace(database: &Database, name: &str) -> Result<Keyspace, Error> {
+    let options =
+        || KeyspaceCreateOptions::default().manual_journal_persist(true).max_memtable_size(MEMTABLE_BYTES_MAX);
+    Ok(database.keyspace(name, options)?)
+}
+
+fn failed(error: std::io::Error) -> Error {
+    Error::Failed(error.to_string())
 }

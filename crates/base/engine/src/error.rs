@@ -12,12 +12,18 @@ pub enum Error {
     /// The app's: nothing was written.
     #[error("bucket is at its limit of {limit} bytes on this node")]
     BucketFull { limit: u64 },
+    /// The client's: nothing was written.
+    #[error("a key of {len} bytes is too long")]
+    KeyTooLong { len: usize },
     /// The operator's: the disk did not do as told. What was acknowledged before is safe; no more writes until a restart.
     #[error("disk store failed: {0}; reads go on, restart the node when the disk is well")]
     Failed(String),
     /// A stored cell does not match its checksum.
     #[error("a stored value is damaged: {0}")]
     Damaged(String),
+    /// The client's, safe to try again: nothing was written.
+    #[error("the disk does not follow: {waiting} bytes wait to be written; try again")]
+    Overloaded { waiting: usize },
     #[error("storage is closing")]
     Closed,
 }

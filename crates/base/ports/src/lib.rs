@@ -11,6 +11,7 @@ pub mod invoke;
 pub mod kv;
 pub mod lookups;
 pub mod membership;
+pub mod memcache_doors;
 pub mod peers;
 pub mod placement;
 pub mod ring;
@@ -21,9 +22,13 @@ pub use body::{Body, BodyError, empty, full};
 pub use control_log::{ControlLog, ProposeError};
 pub use instances::{InstanceState, InstanceView, Instances, LogLine, LogStream};
 pub use invoke::{Invocation, Invoke, InvokeError, Lease, Work};
-pub use kv::{Kv, KvError, KvPage};
+pub use kv::{
+    BigKey, ChangesFrom, Existing, HotKey, Kv, KvChange, KvChanges, KvError, KvKind, KvPage, KvPattern, KvRecord,
+    KvRecords, KvStats, KvTop, KvValue,
+};
 pub use lookups::{LookupError, LookupWish, Lookups, Stop, Walk, Walked};
 pub use membership::{Membership, Reach};
+pub use memcache_doors::{MemcacheDoors, NoMemcacheDoors};
 pub use peers::{PeerError, PeerHandler, PeerStream, Peers, Priority, Service};
 pub use placement::Placement;
 pub use ring::{Ring, RingError, VirtualNodeView};

@@ -3,6 +3,7 @@
 //! Network and disk operations go through here so that there is one place in which faults can be injected.
 
 pub mod clock;
+pub mod cores;
 pub mod files;
 pub mod line_cutter;
 pub mod net;

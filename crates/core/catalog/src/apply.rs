@@ -6,8 +6,11 @@ use ringway_manifest::Consistency;
 use ringway_ring::NodeId;
 
 use crate::app::RELEASES_MAX;
-use crate::bucket::bucket_name;
-use crate::{App, Bucket, Catalog, Command, JoinToken, NodeInfo, Outcome, Refusal, Release, RingKind, Secret, Stamped};
+use crate::bucket::{bucket_name, check_change};
+use crate::{
+    App, Bucket, BucketChange, BucketName, Catalog, Command, JoinToken, NodeInfo, Outcome, Refusal, Release, RingKind,
+    Secret, Stamped,
+};
 
 /// Used and expired tokens are forgotten after this long.
 const TOKEN_MEMORY_MS: u64 = 7 * 24 * 3600 * 1000;
@@ -41,6 +44,7 @@ impl Catalog {
                 Ok(Outcome::Done)
             }
             Command::PutBucket(bucket) => self.put_bucket(bucket),
+            Command::ChangeBucket { name, change } => self.change_bucket(name, &change),
             Command::DeleteBucket { name } => {
                 self.buckets.remove(&name).map(|_| Outcome::Done).ok_or(Refusal::NoBucket { name })
             }
@@ -101,7 +105,7 @@ impl Catalog {
     fn put_bucket(&mut self, bucket: Bucket) -> Applied {
         self.check_level(&bucket)?;
         if let Some(old) = self.buckets.get(&bucket.name) {
-            self.check_bucket_change(old, &bucket)?;
+            check_change(&bucket.name, &old.spec, &bucket.spec)?;
         }
         self.buckets.insert(bucket.name.clone(), bucket);
         Ok(Outcome::Done)
@@ -116,12 +120,15 @@ impl Catalog {
         Ok(())
     }
 
-    fn check_bucket_change(&self, old: &Bucket, new: &Bucket) -> Result<(), Refusal> {
-        if old.spec.storage == new.spec.storage {
-            return Ok(());
+    fn change_bucket(&mut self, name: BucketName, change: &BucketChange) -> Applied {
+        let Some(bucket) = self.buckets.get_mut(&name) else { return Err(Refusal::NoBucket { name }) };
+        let spec = change.apply_to(&bucket.spec);
+        check_change(&name, &bucket.spec, &spec)?;
+        if let Some((key, invalid)) = spec.faults().into_iter().next() {
+            return Err(Refusal::BucketInvalid { name, why: format!("`{key}`: {invalid}") });
         }
-        let name = |bucket: &Bucket| format!("{:?}", bucket.spec.storage).to_lowercase();
-        Err(Refusal::BucketFixed { name: new.name.clone(), from: name(old), to: name(new) })
+        bucket.spec = spec;
+        Ok(Outcome::Done)
     }
 
     fn deploy(&mut self, mut release: Release, tokens: &[(String, Secret)]) -> Applied {
@@ -168,7 +175,7 @@ impl Catalog {
             };
             self.check_level(&bucket)?;
             if let Some(old) = old {
-                self.check_bucket_change(old, &bucket)?;
+                check_change(&bucket.name, &old.spec, &bucket.spec)?;
             }
             buckets.push(bucket);
         }

@@ -7,7 +7,7 @@ use ringway_ring::{NodeId, PartitionSet};
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
-use crate::{Addresses, BlobId, Bucket, BucketName, JoinToken, NodeInfo, RingKind, Secret};
+use crate::{Addresses, BlobId, Bucket, BucketChange, BucketName, JoinToken, NodeInfo, RingKind, Secret};
 
 /// A command with the time at which it was proposed: `apply` has no clock of its own.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -78,6 +78,11 @@ pub enum Command {
         transfer_rate: Option<u64>,
     },
     PutBucket(Bucket),
+    /// Other settings for a bucket that is there. Not a `PutBucket`, which would bring one back that was deleted meanwhile.
+    ChangeBucket {
+        name: BucketName,
+        change: BucketChange,
+    },
     DeleteBucket {
         name: BucketName,
     },
@@ -148,9 +153,18 @@ pub enum Refusal {
     #[error("there is no bucket {name}: `ringway bucket ls` shows those there are")]
     NoBucket { name: String },
     #[error(
-        "bucket {name} exists and its storage cannot change from {from} to {to}: delete it first, or choose another name"
+        "bucket {name} exists and its {what} cannot change from {from} to {to}: delete it first (`ringway kv export` keeps what is in it), or choose another name"
     )]
-    BucketFixed { name: String, from: String, to: String },
+    BucketFixed {
+        name: String,
+        /// The first release spoke of storage alone.
+        #[serde(default = "storage")]
+        what: String,
+        from: String,
+        to: String,
+    },
+    #[error("bucket {name}: {why}")]
+    BucketInvalid { name: String, why: String },
     #[error(
         "bucket {name} asks for {level}, which a peer-to-peer ring cannot keep: ask for eventual, or found a cluster without --ring chord"
     )]
@@ -163,4 +177,8 @@ pub enum Refusal {
     HostTaken { host: String, app: String },
     #[error("the change is {bytes} bytes long, more than the limit of {max}")]
     TooLarge { bytes: usize, max: usize },
+}
+
+fn storage() -> String {
+    "storage".to_owned()
 }

@@ -28,7 +28,7 @@ use ringway_ring::{Layout, NodeId};
 use serde::{Deserialize, Serialize};
 
 pub use app::{App, BlobId, Release};
-pub use bucket::{Bucket, BucketName};
+pub use bucket::{Bucket, BucketChange, BucketName};
 pub use command::{Command, Outcome, Refusal, Stamped};
 pub use join_token::JoinToken;
 pub use moves::Moves;

@@ -158,6 +158,44 @@ fn a_bucket_keeps_its_token_over_deploys_and_its_data_when_a_release_forgets_it(
     assert_eq!(catalog.apps["shop"].current, 3, "the refused release is not there");
 }
 
+fn change(catalog: &mut Catalog, change: BucketChange) -> Result<Outcome, Refusal> {
+    apply(catalog, Command::ChangeBucket { name: "shop.cart".into(), change })
+}
+
+#[test]
+fn a_bucket_changes_what_was_asked_for_and_nothing_else() {
+    let mut catalog = founded();
+    deploy(&mut catalog, SHOP).unwrap();
+    let before = catalog.buckets["shop.cart"].clone();
+    let wish = BucketChange { replicas: Some(2), ops_per_second: Some(100), ttl_ms: Some(0), ..Default::default() };
+    assert_eq!(change(&mut catalog, wish), Ok(Outcome::Done));
+    let after = catalog.buckets["shop.cart"].clone();
+    let expected =
+        ringway_manifest::Bucket { replicas: 2, ops_per_second: Some(100), ttl: None, ..before.spec.clone() };
+    assert_eq!(after, Bucket { spec: expected, ..before });
+    change(&mut catalog, BucketChange { ops_per_second: Some(0), ..Default::default() }).unwrap();
+    assert_eq!(catalog.buckets["shop.cart"].spec.ops_per_second, None);
+}
+
+#[test]
+fn where_the_keys_of_a_bucket_are_is_fixed_and_a_refusal_changes_nothing() {
+    let mut catalog = founded();
+    deploy(&mut catalog, SHOP).unwrap();
+    let before = catalog.buckets.clone();
+    let storage = Some(ringway_manifest::Storage::Disk);
+    let refusal = change(&mut catalog, BucketChange { storage, ..Default::default() }).unwrap_err().to_string();
+    assert!(refusal.contains("its storage cannot change from memory to disk"), "{refusal}");
+    let refusal = change(&mut catalog, BucketChange { together: Some(true), ..Default::default() }).unwrap_err();
+    assert!(refusal.to_string().contains("its together cannot change from false to true"), "{refusal}");
+    let refusal = change(&mut catalog, BucketChange { replicas: Some(9), ..Default::default() }).unwrap_err();
+    assert_eq!(refusal.to_string(), "bucket shop.cart: `replicas`: 9 is not between 1 and 3");
+    let gone = Command::ChangeBucket { name: "gone".into(), change: BucketChange::default() };
+    assert!(matches!(apply(&mut catalog, gone), Err(Refusal::NoBucket { .. })));
+    assert_eq!(catalog.buckets, before);
+    let together = SHOP.replace("ttl = \"1h\"", "together = true");
+    assert!(matches!(deploy(&mut catalog, &together), Err(Refusal::BucketFixed { .. })));
+}
+
 #[test]
 fn a_host_belongs_to_one_app_and_the_first_app_stays_the_default() {
     let mut catalog = founded();

@@ -10,14 +10,27 @@ use thiserror::Error;
 /// How far ahead of our own wall clock a version may be.
 pub const DRIFT_MAX_MS: u64 = 500;
 
+const COUNT_BITS: u32 = 16;
+
 /// When and by whom a value was written. Greater is later.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize, Deserialize)]
 pub struct Version {
-    /// Milliseconds since 1970.
+    /// Milliseconds since 1970; 48 bits of it are used (until the year 10889).
     pub wall_ms: u64,
-    pub count: u32,
+    pub count: u16,
     /// Half of the writer's identity.
     pub node: u64,
+}
+
+impl Version {
+    /// Wall time and count as one number: versions are ordered by (time, node).
+    pub fn time(&self) -> u64 {
+        self.wall_ms << COUNT_BITS | u64::from(self.count)
+    }
+
+    pub fn from_time(time: u64, node: u64) -> Self {
+        Self { wall_ms: time >> COUNT_BITS, count: time as u16, node }
+    }
 }
 
 /// The wall clock of another node is too far ahead of ours, or ours behind.
@@ -79,6 +92,24 @@ mod tests {
         let mut clock = HybridClock::new(7);
         let versions = [1000, 1000, 400, 1001, 1001].map(|now| clock.tick(now));
         assert!(versions.is_sorted_by(|a, b| a < b), "{versions:?}");
+    }
+
+    #[test]
+    fn a_version_and_its_time_are_the_same_order() {
+        let versions = [(0, 0), (0, u16::MAX), (1, 0), (1 << 47, 3)].map(|(wall_ms, count)| Version {
+            wall_ms,
+            count,
+            node: u64::from(count),
+        });
+        assert!(versions.is_sorted_by_key(Version::time));
+        assert_eq!(versions.map(|version| Version::from_time(version.time(), version.node)), versions);
+    }
+
+    #[test]
+    fn what_happens_too_often_in_one_millisecond_goes_on_in_the_next() {
+        let mut clock = HybridClock::new(1);
+        clock.observe(Version { wall_ms: 5, count: u16::MAX, node: 2 }, 5).unwrap();
+        assert_eq!(clock.tick(5), Version { wall_ms: 6, count: 0, node: 1 });
     }
 
     #[test]

@@ -208,8 +208,12 @@ fn bucket_facts(bucket: &Bucket) -> Facts {
         fact("consistency", bucket.consistency),
         fact("replicas", bucket.replicas),
         fact("storage", bucket.storage),
+        fact("durability", bucket.durability()),
+        fact("together", bucket.together),
         fact("limit", bucket.limit),
         fact("ttl", maybe(bucket.ttl.map(show_duration))),
+        fact("ops_per_second", maybe(bucket.ops_per_second)),
+        fact("connections", maybe(bucket.connections)),
     ]
 }
 

@@ -32,7 +32,7 @@ mod relative_path;
 mod route;
 mod service;
 
-pub use bucket::{Bucket, Consistency, Storage};
+pub use bucket::{Bucket, BucketFault, Consistency, Durability, Storage};
 pub use bytes::Bytes;
 pub use check_files::{FileKind, FileNeeded};
 pub use database::{Database, DatabaseEngine};

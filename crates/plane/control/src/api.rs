@@ -8,6 +8,8 @@ pub mod deploy;
 pub mod failure;
 pub mod instances;
 pub mod kv;
+pub mod kv_line;
+pub mod kv_watch;
 pub mod logs;
 pub mod overview;
 pub mod ring;
@@ -16,11 +18,13 @@ pub mod status;
 pub mod token;
 
 pub use apps::{AppView, FunctionView, ReleaseView, RouteView, ServiceView};
-pub use buckets::{BucketView, CreateBucket, CreatedBucket};
+pub use buckets::{BucketInfo, BucketOnNode, BucketView, BucketWords, ChangeBucket, CreateBucket, CreatedBucket};
 pub use deploy::{Deployed, Health, NAME_HEADER, Plan, Rollback, RolledBack, UnitHealth};
 pub use failure::{Failure, FaultView};
 pub use instances::{InstanceEntry, NodeInstances, Ps};
-pub use kv::{KvKey, KvKeys};
+pub use kv::{BigKeyView, HotKeyView, KvImported, KvKey, KvKeys, KvTopView};
+pub use kv_line::{KvLine, LineError, RecordLine, Text, ValueLine};
+pub use kv_watch::{KvSeen, WatchLine};
 pub use logs::{LogEntry, Logs};
 pub use overview::{Overview, RequestRates};
 pub use ring::{

@@ -34,29 +34,40 @@ impl Cluster {
         catalog: &Catalog,
         ask: impl Fn(NodeId) -> Ask,
     ) -> Vec<Answer<T>> {
+        self.ask_all_within(catalog, ask, ANSWER_WITHIN).await
+    }
+
+    /// The same, for questions that take longer.
+    pub(crate) async fn ask_all_within<T: DeserializeOwned + Send + 'static>(
+        &self,
+        catalog: &Catalog,
+        ask: impl Fn(NodeId) -> Ask,
+        within: Duration,
+    ) -> Vec<Answer<T>> {
         let calls = catalog.nodes.values().map(|info| {
             let node = NodeRef { id: info.id, name: info.name.clone() };
-            let call = self.ask(info.id, ask(info.id));
+            let call = self.ask_within(info.id, ask(info.id), within);
             async move { Answer { node, result: call.await } }
         });
         join_all(calls).await
     }
 
-    pub(crate) fn ask<T: DeserializeOwned + Send + 'static>(
+    pub(crate) fn ask_within<T: DeserializeOwned + Send + 'static>(
         &self,
         node: NodeId,
         ask: Ask,
+        within: Duration,
     ) -> BoxFuture<'static, Result<T, String>> {
         if node == self.peers.own_id() {
-            let answer = self.own.answer(&ask).and_then(|bytes| decoded(&bytes));
-            return std::future::ready(answer).boxed();
+            let answer = self.own.answer(&ask);
+            return async move { decoded(&answer.await?) }.boxed();
         }
         if self.reach(node) == Reach::Down {
             return std::future::ready(Err("not reachable".to_owned())).boxed();
         }
         let call = serde_json::to_vec(&ask)
             .map_err(|error| error.to_string())
-            .map(|body| self.peers.call(node, Priority::Client, Service::Control, body.into(), ANSWER_WITHIN));
+            .map(|body| self.peers.call(node, Priority::Client, Service::Control, body.into(), within));
         async move { decoded(&call?.await.map_err(|error| error.to_string())?) }.boxed()
     }
 

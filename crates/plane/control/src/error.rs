@@ -75,7 +75,7 @@ impl From<KvError> for Error {
     fn from(error: KvError) -> Self {
         match error {
             KvError::NoBucket(_) => Error::NotFound(error.to_string()),
-            KvError::Unavailable(_) => Error::Unavailable(error.to_string()),
+            KvError::Unavailable(_) | KvError::Unsupported(_) => Error::Unavailable(error.to_string()),
             KvError::Invalid(_) => Error::BadRequest(error.to_string()),
         }
     }

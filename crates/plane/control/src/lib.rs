@@ -18,6 +18,7 @@ mod log_tail;
 mod package;
 mod peer_messages;
 mod peer_service;
+mod promises;
 mod reply;
 mod request;
 mod resources;

@@ -1,6 +1,8 @@
 //! Core: what nodes ask each other for the admin API. JSON, so that nodes of two versions understand each other.
 
-use ringway_ports::{InstanceView, LogLine};
+use std::time::Duration;
+
+use ringway_ports::{ChangesFrom, InstanceView, KvPattern, LogLine};
 use ringway_ring::{NodeId, Point};
 use serde::{Deserialize, Serialize};
 
@@ -9,6 +11,10 @@ use crate::api::RequestRates;
 /// Lines in one answer, and their bytes: well below what a message may have.
 pub(crate) const LINES_MAX: usize = 1000;
 pub(crate) const LINES_BYTES_MAX: usize = 4 << 20;
+/// Keys in one answer.
+pub(crate) const TOP_MAX: usize = 200;
+/// How long a node waits for a change before it says that there is none.
+pub(crate) const CHANGES_WITHIN_MAX: Duration = Duration::from_secs(10);
 /// Instances in one answer.
 pub(crate) const INSTANCES_MAX: usize = 4096;
 
@@ -25,6 +31,12 @@ pub(crate) enum Ask {
     Logs { app: String, lines: usize },
     /// Answered with a [`TailPart`]: the last `lines` without a cursor, else what came since.
     Tail { app: String, after: Option<Cursor>, lines: usize },
+    /// Answered with a [`ringway_ports::KvStats`], or `null` if the bucket is not open.
+    Bucket { bucket: String },
+    /// Answered with a [`ringway_ports::KvTop`].
+    Top { bucket: String, count: usize },
+    /// Answered with a [`ringway_ports::KvChanges`], as soon as there is one or after `within_ms`.
+    Changes { bucket: String, pattern: KvPattern, from: Option<ChangesFrom>, within_ms: u64 },
 }
 
 /// A node about itself.

@@ -1,6 +1,7 @@
 //! Driver: answers what other nodes (and this one) ask for the admin API.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::Bytes;
 use futures_util::future::BoxFuture;
@@ -12,7 +13,8 @@ use serde::Serialize;
 use crate::api::RequestRates;
 use crate::log_tail::LogTail;
 use crate::peer_messages::{
-    Ask, BucketUsage, Fetch, INSTANCES_MAX, LINES_BYTES_MAX, LINES_MAX, OwnPlace, PartitionLoad, Report,
+    Ask, BucketUsage, CHANGES_WITHIN_MAX, Fetch, INSTANCES_MAX, LINES_BYTES_MAX, LINES_MAX, OwnPlace, PartitionLoad,
+    Report, TOP_MAX,
 };
 
 pub(crate) struct PeerService {
@@ -32,7 +34,23 @@ pub(crate) struct PeerService {
 }
 
 impl PeerService {
-    pub(crate) fn answer(&self, ask: &Ask) -> Result<Bytes, String> {
+    /// At once, but for what the data tier has to look up.
+    pub(crate) fn answer(&self, ask: &Ask) -> BoxFuture<'static, Result<Bytes, String>> {
+        match ask {
+            Ask::Top { bucket, count } => {
+                let top = self.kv.top(bucket, (*count).min(TOP_MAX));
+                Box::pin(async move { encoded(&top.await.map_err(|error| error.to_string())?) })
+            }
+            Ask::Changes { bucket, pattern, from, within_ms } => {
+                let within = Duration::from_millis(*within_ms).min(CHANGES_WITHIN_MAX);
+                let changes = self.kv.changes(bucket, pattern.clone(), *from, within);
+                Box::pin(async move { encoded(&changes.await.map_err(|error| error.to_string())?) })
+            }
+            other => Box::pin(std::future::ready(self.answer_now(other))),
+        }
+    }
+
+    fn answer_now(&self, ask: &Ask) -> Result<Bytes, String> {
         match ask {
             Ask::Ping => encoded(&()),
             Ask::Report => encoded(&self.report()),
@@ -41,6 +59,8 @@ impl PeerService {
                 encoded(&within_bytes(self.instances.recent_logs(app, (*lines).min(LINES_MAX))))
             }
             Ask::Tail { app, after, lines } => encoded(&self.tail.read(app, *after, *lines)),
+            Ask::Bucket { bucket } => encoded(&self.kv.stats(bucket)),
+            Ask::Top { .. } | Ask::Changes { .. } => Err("the data tier is asked for these".to_owned()),
         }
     }
 
@@ -79,10 +99,13 @@ impl PeerService {
 
 impl PeerHandler for PeerService {
     fn handle(&self, _from: NodeId, body: Bytes) -> BoxFuture<'static, Result<Bytes, String>> {
-        let answer = serde_json::from_slice::<Ask>(&body)
-            .map_err(|error| format!("not a question that this version of Ringway knows: {error}"))
-            .and_then(|ask| self.answer(&ask));
-        Box::pin(std::future::ready(answer))
+        match serde_json::from_slice::<Ask>(&body) {
+            Ok(ask) => self.answer(&ask),
+            Err(error) => {
+                let text = format!("not a question that this version of Ringway knows: {error}");
+                Box::pin(std::future::ready(Err(text)))
+            }
+        }
     }
 }
 

@@ -53,6 +53,14 @@ impl Call {
         Ok(Some(decoded.into_owned()))
     }
 
+    /// As [`Call::query`], for what need not be text.
+    pub(crate) fn query_bytes(&self, name: &str) -> Option<Bytes> {
+        let query = self.request.uri().query().unwrap_or("");
+        let pairs = query.split('&').filter_map(|pair| pair.split_once('='));
+        let (_, value) = pairs.into_iter().find(|(key, _)| *key == name)?;
+        Some(percent_decode_str(&value.replace('+', " ")).collect::<Vec<u8>>().into())
+    }
+
     pub(crate) fn required(&self, name: &str) -> Result<String, Error> {
         let value = self.query(name)?.filter(|value| !value.is_empty());
         value.ok_or_else(|| Error::BadRequest(format!("`{name}` is missing: add `?{name}=...`")))

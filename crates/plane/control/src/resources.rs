@@ -2,11 +2,15 @@
 
 pub(crate) mod apps;
 pub(crate) mod assets;
+pub(crate) mod bucket_info;
 pub(crate) mod buckets;
 pub(crate) mod deploys;
 pub(crate) mod health;
 pub(crate) mod instances;
 pub(crate) mod kv;
+pub(crate) mod kv_lines;
+pub(crate) mod kv_top;
+pub(crate) mod kv_watch;
 pub(crate) mod logs;
 pub(crate) mod metrics;
 pub(crate) mod nodes;

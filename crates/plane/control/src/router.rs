@@ -13,8 +13,8 @@ use crate::guard::Access::{self, Anybody, Scraper, Token};
 use crate::reply::Reply;
 use crate::request::Call;
 use crate::resources::{
-    apps, assets, buckets, deploys, health, instances, kv, logs, metrics, nodes, overview, ring, ring_lookup,
-    ring_plan, ring_settings, ring_watch, status, tokens,
+    apps, assets, bucket_info, buckets, deploys, health, instances, kv, kv_lines, kv_top, kv_watch, logs, metrics,
+    nodes, overview, ring, ring_lookup, ring_plan, ring_settings, ring_watch, status, tokens,
 };
 
 /// What only looks, or proposes a change.
@@ -70,7 +70,13 @@ static ROUTES: &[Route] = &[
     route!(GET "/v1/buckets" Token QUICK buckets::list),
     route!(POST "/v1/buckets" Token QUICK buckets::create),
     route!(GET "/v1/buckets/{}" Token QUICK buckets::show),
+    route!(PUT "/v1/buckets/{}" Token QUICK buckets::change),
     route!(DELETE "/v1/buckets/{}" Token QUICK buckets::delete),
+    route!(GET "/v1/buckets/{}/info" Token QUICK bucket_info::show),
+    route!(GET "/v1/buckets/{}/top" Token QUICK kv_top::show),
+    route!(GET "/v1/buckets/{}/watch" Token QUICK kv_watch::follow),
+    route!(GET "/v1/buckets/{}/export" Token QUICK kv_lines::export),
+    route!(POST "/v1/buckets/{}/import" Token WALKS kv_lines::import),
     route!(GET "/v1/kv/{}" Token QUICK kv::scan),
     route!(GET "/v1/kv/{}/{*}" Token QUICK kv::get),
     route!(PUT "/v1/kv/{}/{*}" Token QUICK kv::put),

@@ -317,6 +317,152 @@ async fn a_bucket_is_made_used_listed_and_taken_away() {
 }
 
 #[tokio::test]
+async fn settings_of_a_bucket_change_and_what_is_fixed_stays() {
+    let bench = Bench::new(&["otter"]);
+    bench.call("POST", "/v1/buckets", r#"{"name":"notes","connections":0}"#).await;
+    let change = |body: &'static str| bench.call("PUT", "/v1/buckets/notes", body);
+    let answer = change(r#"{"limit":128000000,"ops_per_second":500,"connections":20}"#).await;
+    let view: BucketView = answer.json();
+    assert_eq!((view.limit_bytes, view.ops_per_second, view.connections), (128_000_000, Some(500), Some(20)));
+    let view: BucketView = bench.get("/v1/buckets/notes").await;
+    assert_eq!((view.limit_bytes, view.ops_per_second, view.replicas), (128_000_000, Some(500), 3));
+    let answer = change(r#"{"ops_per_second":0}"#).await;
+    assert_eq!(answer.json::<BucketView>().ops_per_second, None);
+    for (body, status, reason) in [
+        ("{}", StatusCode::BAD_REQUEST, "nothing is to be changed: there is replicas"),
+        (r#"{"storage":"Disk"}"#, StatusCode::CONFLICT, "its storage cannot change from memory to disk"),
+        (r#"{"durability":"Sync"}"#, StatusCode::CONFLICT, "`sync` is for `storage"),
+        (r#"{"replicas":0}"#, StatusCode::CONFLICT, "0 is not between 1 and 3"),
+    ] {
+        let answer = change(body).await;
+        assert_eq!(answer.status, status, "{body}");
+        assert!(answer.failure().error.contains(reason), "{body}: {:?}", answer.failure());
+    }
+    let answer = bench.call("PUT", "/v1/buckets/gone", r#"{"replicas":1}"#).await;
+    assert_eq!(answer.status, StatusCode::NOT_FOUND);
+}
+
+#[tokio::test]
+async fn a_bucket_is_told_in_words_and_figures_of_every_node() {
+    let bench = Bench::new(&["otter", "heron", "crane"]);
+    bench.call("POST", "/v1/buckets", r#"{"name":"notes","replicas":2}"#).await;
+    for node in &bench.nodes {
+        let mut stats = node.stats.lock().unwrap();
+        (stats.hits, stats.misses, stats.keys_primary) = (30, 10, Some(7));
+    }
+    let info: BucketInfo = bench.get("/v1/buckets/notes/info").await;
+    assert_eq!((info.keys, info.hit_ratio), (Some(21), Some(0.75)));
+    assert!(info.words.is_well, "{:?}", info.words);
+    let names: Vec<&str> = info.nodes.iter().map(|node| node.node.name.as_str()).collect();
+    assert_eq!(names, ["crane", "heron", "otter"]);
+    assert_eq!(info.nodes.iter().map(|node| node.share.held).sum::<usize>(), 2 * 4096);
+
+    bench.world().set_reach(3, Reached::Down);
+    let info: BucketInfo = bench.get("/v1/buckets/notes/info").await;
+    assert!(!info.words.is_well && info.nodes[0].stats.is_none());
+    assert!(info.words.now[0].contains("fewer copies than they should (crane is down)"), "{:?}", info.words);
+    assert_eq!(info.keys, Some(14), "the others answer for all");
+    assert_eq!(bench.call("GET", "/v1/buckets/gone/info", "").await.status, StatusCode::NOT_FOUND);
+
+    bench.call("POST", "/v1/buckets", r#"{"name":"queue","together":true,"replicas":1}"#).await;
+    let info: BucketInfo = bench.get("/v1/buckets/queue/info").await;
+    assert_eq!(info.nodes.iter().map(|node| node.share.held).sum::<usize>(), 1, "one partition, one copy");
+}
+
+#[tokio::test]
+async fn a_bucket_goes_out_and_comes_in_again_as_lines() {
+    let bench = Bench::new(&["otter"]);
+    bench.call("POST", "/v1/buckets", r#"{"name":"from"}"#).await;
+    bench.call("POST", "/v1/buckets", r#"{"name":"to"}"#).await;
+    for key in ["a", "b%FF", "c"] {
+        bench.call("PUT", &format!("/v1/kv/from/{key}"), key).await;
+    }
+    let set = br#"{"key":"set","type":"set","value":["x","y"]}"#;
+    assert_eq!(bench.call("POST", "/v1/buckets/from/import", &set[..]).await.json::<KvImported>().written, 1);
+
+    let exported = bench.call("GET", "/v1/buckets/from/export", "").await;
+    let text = String::from_utf8(exported.body.to_vec()).unwrap();
+    let lines: Vec<KvLine> = text.lines().map(|line| KvLine::parse(line.as_bytes()).unwrap()).collect();
+    assert!(matches!(lines[0], KvLine::Head(_)) && lines[3] == KvLine::Page { cursor: 2, keys: 2 }, "{text}");
+    assert_eq!(lines[6], KvLine::Done { done: true, keys: 4 }, "{text}");
+    let rest = bench.call("GET", "/v1/buckets/from/export?cursor=2", "").await;
+    let rest = String::from_utf8(rest.body.to_vec()).unwrap();
+    assert_eq!(rest.lines().count(), 3, "two keys and the end: {rest}");
+
+    for written in [4, 4] {
+        let imported: KvImported = bench.call("POST", "/v1/buckets/to/import", text.clone()).await.json();
+        assert_eq!((imported.records, imported.written), (4, written));
+    }
+    let kept: KvImported = bench.call("POST", "/v1/buckets/to/import?existing=keep", text).await.json();
+    assert_eq!((kept.records, kept.written), (4, 0));
+    assert_eq!(&bench.call("GET", "/v1/kv/to/b%FF", "").await.body[..], b"b%FF");
+    let record = bench.call("GET", "/v1/kv/to/set?as=lines", "").await;
+    assert_eq!(record.body.trim_ascii(), set);
+    let answer = bench.call("POST", "/v1/buckets/to/import", "{\"key\":\n").await;
+    assert_eq!(answer.status, StatusCode::BAD_REQUEST);
+    assert!(answer.failure().error.starts_with("line 1: not a line of an export"), "{:?}", answer.failure());
+}
+
+#[tokio::test]
+async fn hot_and_big_keys_of_all_nodes_are_one_list() {
+    let bench = Bench::new(&["otter", "heron"]);
+    bench.call("POST", "/v1/buckets", r#"{"name":"notes"}"#).await;
+    bench.call("PUT", "/v1/kv/notes/small", "x").await;
+    bench.call("PUT", "/v1/kv/notes/large", "xxxxx").await;
+    let top: KvTopView = bench.get("/v1/buckets/notes/top?count=5").await;
+    let text = |key: &KvKey| key.utf8.clone().unwrap();
+    assert_eq!(top.hot.iter().map(|hot| text(&hot.key)).collect::<Vec<_>>(), ["hot2", "hot1"]);
+    let big: Vec<(String, u64)> = top.big.iter().map(|big| (text(&big.key), big.bytes)).collect();
+    assert_eq!(big, [("large".to_owned(), 5), ("small".to_owned(), 1)], "copies count once");
+    bench.world().set_reach(2, Reached::Down);
+    let top: KvTopView = bench.get("/v1/buckets/notes/top").await;
+    assert_eq!((top.hot.len(), top.missing.len()), (1, 1));
+}
+
+/// The next line of a watch that says something.
+async fn next_line(lines: &mut hyper::body::Incoming, rest: &mut Vec<u8>) -> WatchLine {
+    loop {
+        if let Some(end) = rest.iter().position(|byte| *byte == b'\n') {
+            let line: Vec<u8> = rest.drain(..=end).collect();
+            if line.len() > 1 {
+                return serde_json::from_slice(&line).unwrap_or_else(|error| panic!("{error}: {line:?}"));
+            }
+            continue;
+        }
+        let frame = tokio::time::timeout(Duration::from_secs(10), lines.frame()).await.expect("a line comes");
+        rest.extend_from_slice(&frame.expect("the watch goes on").unwrap().into_data().unwrap());
+    }
+}
+
+#[tokio::test]
+async fn changes_are_told_by_the_node_that_executed_them_or_found_by_looking() {
+    for tells in [true, false] {
+        let bench = Bench::new(&["otter", "heron"]);
+        *bench.world().tells_changes.lock().unwrap() = tells;
+        bench.call("POST", "/v1/buckets", r#"{"name":"notes"}"#).await;
+        bench.call("PUT", "/v1/kv/notes/a1", "before").await;
+        let path = "/v1/buckets/notes/watch?pattern=a*";
+        let request = bench.request("GET", path).header("authorization", format!("Bearer {TOKEN}"));
+        let mut lines = bench.open(request.body(Full::default()).unwrap()).await.into_body();
+        let mut rest = Vec::new();
+        let WatchLine::Head { watching, sees } = next_line(&mut lines, &mut rest).await else { panic!("no head") };
+        assert_eq!(watching, Text::Utf8("a*".to_owned()));
+        assert_eq!(sees, if tells { KvSeen::EveryChange } else { KvSeen::LooksEveryMs(200) });
+        // The second node has no listener here: its data tier is called as its own door would.
+        use ringway_ports::Kv as _;
+        bench.nodes[1].set("notes", Bytes::from("b"), Bytes::from("other"), None).await.unwrap();
+        bench.nodes[1].set("notes", Bytes::from("a1"), Bytes::from("after"), None).await.unwrap();
+        let WatchLine::Change(change) = next_line(&mut lines, &mut rest).await else { panic!("no change") };
+        assert_eq!((change.key.clone(), change.event.as_str()), (Text::Utf8("a1".to_owned()), "set"));
+        assert_eq!(change.value, Some(ValueLine::String(Text::Utf8("after".to_owned()))));
+        assert_eq!(change.node.as_deref(), tells.then_some("heron"));
+        bench.call("DELETE", "/v1/kv/notes/a1", "").await;
+        let WatchLine::Change(change) = next_line(&mut lines, &mut rest).await else { panic!("no change") };
+        assert_eq!((change.event.as_str(), change.value, change.bytes), ("del", None, None));
+    }
+}
+
+#[tokio::test]
 async fn a_bucket_that_cannot_be_is_refused_with_the_reason() {
     let bench = Bench::new(&["otter"]);
     for (body, reason) in [
@@ -324,6 +470,7 @@ async fn a_bucket_that_cannot_be_is_refused_with_the_reason() {
         (r#"{"name":"a","replicas":4}"#, "replicas"),
         (r#"{"name":"a","limit_bytes":1}"#, "limit_bytes"),
         (r#"{"name":"a","ttl_ms":0}"#, "ttl_ms"),
+        (r#"{"name":"a","durability":"Sync"}"#, "add `storage = "),
         (r#"{"nam":"a"}"#, "name"),
     ] {
         let answer = bench.call("POST", "/v1/buckets", body).await;

@@ -1,12 +1,15 @@
 //! `ringway bucket`: buckets made by hand, and those of apps.
 
-use std::time::Duration;
+mod create;
+mod info;
+mod rm;
+mod set;
 
-use anyhow::{Result, anyhow, bail};
-use ringway_control::api::{BucketView, CreateBucket, CreatedBucket, Done};
-use ringway_manifest::{Storage, show_duration};
+use anyhow::Result;
+use ringway_control::api::BucketView;
 
-use crate::admin_client::segment;
+use crate::admin_client::AdminClient;
+use crate::bucket_picture::{storage, ttl};
 use crate::cli::{BucketCommand, TargetArgs};
 use crate::find_node::find_node;
 use crate::output::{self, say};
@@ -14,62 +17,26 @@ use crate::output::{self, say};
 pub async fn run(target: &TargetArgs, command: BucketCommand) -> Result<()> {
     let client = find_node(target).await?;
     match command {
-        BucketCommand::Create { name, replicas, storage, limit, ttl } => {
-            let wish = CreateBucket {
-                name,
-                consistency: None,
-                replicas: Some(replicas),
-                storage: Some(parse_storage(&storage)?),
-                limit_bytes: Some(
-                    limit.parse::<ringway_manifest::Bytes>().map_err(|fault| anyhow!("--limit: {fault}"))?.0,
-                ),
-                ttl_ms: ttl.map(|ttl| ttl.as_millis() as u64),
-            };
-            let created: CreatedBucket = client.post("/v1/buckets", &wish).await?;
-            if target.json {
-                return output::print_json(&created);
-            }
-            say!("bucket {}\n  token {}", created.name, created.token);
-            created.url.iter().for_each(|url| say!("  url   {url}\n  try   redis-cli --no-auth-warning -u {url} ping"));
-            Ok(())
-        }
-        BucketCommand::Ls => {
-            let buckets: Vec<BucketView> = client.get("/v1/buckets").await?;
-            if target.json {
-                return output::print_json(&buckets);
-            }
-            match buckets.is_empty() {
-                true => say!("no buckets yet: `ringway bucket create NAME`, or [kv.NAME] in a manifest"),
-                false => say!(
-                    "{}",
-                    output::table(
-                        &["BUCKET", "CONSISTENCY", "COPIES", "STORAGE", "LIMIT", "TTL", "KEYS HELD", "BYTES HELD"],
-                        buckets.iter().map(row)
-                    )
-                ),
-            }
-            Ok(())
-        }
-        BucketCommand::Rm { name, yes } => {
-            if !yes {
-                bail!("this deletes bucket {name} and what is in it; if that is meant: ringway bucket rm {name} --yes");
-            }
-            let done: Done = client.delete(&format!("/v1/buckets/{}", segment(&name))).await?;
-            if target.json {
-                return output::print_json(&done);
-            }
-            say!("bucket {name} is gone");
-            Ok(())
-        }
+        BucketCommand::Create(arguments) => create::run(&client, arguments, target.json).await,
+        BucketCommand::Ls => list(&client, target.json).await,
+        BucketCommand::Info { name } => info::run(&client, &name, target.json).await,
+        BucketCommand::Set { name, settings } => set::run(&client, &name, &settings, target.json).await,
+        BucketCommand::Rm { name, yes } => rm::run(&client, &name, yes, target.json).await,
     }
 }
 
-fn parse_storage(text: &str) -> Result<Storage> {
-    match text {
-        "memory" => Ok(Storage::Memory),
-        "disk" => Ok(Storage::Disk),
-        other => bail!("--storage is memory or disk, not {other}"),
+async fn list(client: &AdminClient, json: bool) -> Result<()> {
+    let buckets: Vec<BucketView> = client.get("/v1/buckets").await?;
+    if json {
+        return output::print_json(&buckets);
     }
+    if buckets.is_empty() {
+        say!("no buckets yet: `ringway bucket create NAME`, or [kv.NAME] in a manifest");
+        return Ok(());
+    }
+    let head = ["BUCKET", "CONSISTENCY", "COPIES", "STORAGE", "LIMIT", "TTL", "KEYS HELD", "BYTES HELD"];
+    say!("{}", output::table(&head, buckets.iter().map(row)));
+    Ok(())
 }
 
 fn row(bucket: &BucketView) -> Vec<String> {
@@ -77,9 +44,9 @@ fn row(bucket: &BucketView) -> Vec<String> {
         bucket.name.clone(),
         bucket.consistency.to_string(),
         bucket.replicas.to_string(),
-        bucket.storage.to_string(),
+        storage(bucket),
         output::bytes(bucket.limit_bytes),
-        bucket.ttl_ms.map_or("none".to_owned(), |ttl| show_duration(Duration::from_millis(ttl))),
+        ttl(bucket),
         bucket.keys_held.to_string(),
         output::bytes(bucket.bytes_held),
     ]

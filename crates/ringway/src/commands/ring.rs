@@ -5,10 +5,7 @@ mod lookup;
 mod plan;
 mod sample;
 mod settings;
-mod terminal_size;
 mod watch;
-
-use std::io::IsTerminal as _;
 
 use anyhow::{Result, bail};
 use ringway_control::api::{RingView, Status, TransferView};
@@ -19,6 +16,7 @@ use crate::cli::{RingArgs, RingCommand, TargetArgs};
 use crate::find_node::find_node;
 use crate::output::{self, say};
 use crate::ring_picture::{RingNode, RingPicture, Room, Transfer};
+use crate::terminal_size;
 
 pub async fn run(target: &TargetArgs, arguments: &RingArgs) -> Result<()> {
     if arguments.watch && arguments.command.is_some() {
@@ -44,12 +42,8 @@ async fn draw(client: &AdminClient, json: bool) -> Result<()> {
     }
     let status: Status = client.get("/v1/status").await?;
     let room = Room { rows: None, ..room() };
-    say!("{}", picture(&ring, &status, &ring.transfers, room, has_colour()));
+    say!("{}", picture(&ring, &status, &ring.transfers, room, output::has_colour()));
     Ok(())
-}
-
-fn has_colour() -> bool {
-    std::io::stdout().is_terminal() && std::env::var_os("NO_COLOR").is_none()
 }
 
 /// Of the terminal, if standard output is one.

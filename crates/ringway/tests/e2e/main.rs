@@ -2,19 +2,26 @@
 
 mod apps;
 mod bad_input;
+mod buckets;
 mod chord_ring;
 mod cluster;
 mod command_line;
 mod console;
 mod data;
 mod disk;
+mod door;
 mod front;
 mod git;
+mod hostile;
 mod lambda_clients;
+mod memcached_clients;
+mod memcached_oracle;
 mod observe;
 mod readme;
 mod rebalance;
+mod redis_clients;
 mod redis_cluster;
+mod redis_oracle;
 mod ring;
 mod shop;
 mod sim;

@@ -6,11 +6,15 @@
 pub mod http;
 pub mod nodes;
 pub mod programs;
+pub mod resp;
 pub mod scratch;
+pub mod servers;
 pub mod wait;
 
 pub use http::{Answer, get, request};
 pub use nodes::{Cluster, Node};
 pub use programs::{Finished, run, run_in};
+pub use resp::{Client, Reply};
 pub use scratch::Scratch;
+pub use servers::Server;
 pub use wait::{wait, wait_for};

@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use ringway_ports::{Blobs, ControlLog, Membership, Telemetry};
+use ringway_ports::{Blobs, ControlLog, Membership, MemcacheDoors, Telemetry};
 use ringway_ring::NodeId;
 use ringway_sandbox::Spawner;
 
@@ -33,4 +33,6 @@ pub struct Deps {
     pub control: Arc<dyn ControlLog>,
     pub membership: Arc<dyn Membership>,
     pub telemetry: Arc<dyn Telemetry>,
+    /// Where apps without a Redis client reach their buckets.
+    pub memcache: Arc<dyn MemcacheDoors>,
 }

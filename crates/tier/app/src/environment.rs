@@ -6,6 +6,7 @@ use std::path::Path;
 
 use ringway_catalog::bucket::bucket_name;
 use ringway_catalog::{Catalog, Release};
+use ringway_ports::MemcacheDoors;
 
 use crate::config::Config;
 
@@ -13,6 +14,7 @@ use crate::config::Config;
 pub struct Facts<'a> {
     pub config: &'a Config,
     pub catalog: &'a Catalog,
+    pub memcache: &'a dyn MemcacheDoors,
     pub app: &'a str,
     pub release: &'a Release,
     /// Of the service or function; wins over the app's.
@@ -60,7 +62,8 @@ pub fn environment(facts: &Facts<'_>) -> BTreeMap<String, String> {
 /// The same for a component, which can reach neither files nor sockets.
 pub fn component_environment(facts: &Facts<'_>) -> Vec<(String, String)> {
     let unreachable = ["HOME", "TMPDIR", "PATH", "RINGWAY_DATA_DIR", "DATABASE_URL"];
-    let reachable = |name: &str| !unreachable.contains(&name) && !name.starts_with("REDIS_URL");
+    let is_bucket = |name: &str| name.starts_with("REDIS_URL") || name.starts_with("MEMCACHED_SERVERS");
+    let reachable = |name: &str| !unreachable.contains(&name) && !is_bucket(name);
     environment(facts).into_iter().filter(|(name, _)| reachable(name)).collect()
 }
 
@@ -75,12 +78,13 @@ fn offers(facts: &Facts<'_>, env: &mut BTreeMap<String, String>) {
     if facts.database {
         offer("DATABASE_URL", format!("sqlite:///{}", facts.dirs.database.display()));
     }
-    let urls = redis_urls(facts);
-    if let Some((_, first)) = urls.first() {
-        offer("REDIS_URL", first.clone());
-    }
-    for (name, url) in urls {
-        offer(&format!("REDIS_URL_{}", name.to_uppercase().replace('-', "_")), url);
+    for (variable, values) in [("REDIS_URL", redis_urls(facts)), ("MEMCACHED_SERVERS", memcached_servers(facts))] {
+        if let Some((_, first)) = values.first() {
+            offer(variable, first.clone());
+        }
+        for (name, value) in values {
+            offer(&format!("{variable}_{}", name.to_uppercase().replace('-', "_")), value);
+        }
     }
 }
 
@@ -92,6 +96,15 @@ fn redis_urls(facts: &Facts<'_>) -> Vec<(String, String)> {
         Some((short.clone(), format!("redis://{}:{}@{address}", bucket.name, bucket.token.reveal())))
     });
     buckets.collect()
+}
+
+/// One for each of the app's buckets. Whoever has the address may use the bucket.
+fn memcached_servers(facts: &Facts<'_>) -> Vec<(String, String)> {
+    let servers = facts.release.manifest.buckets.keys().filter_map(|short| {
+        let address = facts.memcache.address(&bucket_name(facts.app, short))?;
+        Some((short.clone(), address.to_string()))
+    });
+    servers.collect()
 }
 
 /// An address to connect to, for one that is listened on.

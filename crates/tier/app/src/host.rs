@@ -111,6 +111,7 @@ impl Host {
         Facts {
             config: &self.config,
             catalog,
+            memcache: &*self.deps.memcache,
             app: &unit.app,
             release: &unit.release,
             env: &unit.env,

@@ -9,6 +9,10 @@ pub struct Config {
     pub dir: PathBuf,
     /// Where the Redis door listens (bound, non-blocking); `None`: no door. Its address for clients is the catalog's.
     pub redis: Option<TcpListener>,
+    /// Where the memcached door for everybody listens (bound, non-blocking); `None`: there is none.
+    pub memcache: Option<TcpListener>,
+    /// The bucket that whoever reaches that door may use; `None`: its clients have to say a bucket's token first.
+    pub memcache_bucket: Option<String>,
     /// Connections at the door; more are told so and closed.
     pub clients_max: usize,
     /// Clients are told whom to ask (`MOVED`) rather than answered through this node.

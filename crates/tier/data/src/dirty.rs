@@ -64,6 +64,16 @@ impl Dirty {
         entries.len -= gone.values().map(BTreeMap::len).sum::<usize>();
     }
 
+    /// Who has missed writes of a bucket, in how many partitions.
+    pub(crate) fn behind(&self, bucket: &str) -> Vec<(NodeId, u64)> {
+        let entries = self.lock();
+        let of = |(peer, buckets): (&NodeId, &Owed)| {
+            let partitions = buckets.get(bucket)?.len() as u64;
+            (partitions > 0).then_some((*peer, partitions))
+        };
+        entries.peers.iter().filter_map(of).collect()
+    }
+
     /// Whether anybody has missed a write of this partition.
     pub(crate) fn has(&self, bucket: &str, partition: Partition) -> bool {
         let is_in = |buckets: &Owed| buckets.get(bucket).is_some_and(|owed| owed.contains_key(&partition));

@@ -1,13 +1,21 @@
 //! Driver: the Redis door. Accepts connections; each is a task of its own ([`connection`]).
 
 mod batch;
+mod blocking;
 mod cluster;
-mod command;
 mod connection;
+mod gather;
 mod info;
+mod input;
+mod local;
+pub(crate) mod memcache;
 mod output;
+mod pubsub;
 mod redirect;
+mod scripting;
 mod session;
+mod transaction;
+mod whole;
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -52,12 +60,21 @@ fn admit(tier: &Arc<DataTier>, mut stream: TcpStream, address: String) {
         });
         return;
     }
+    let stream = match stream.into_std() {
+        Ok(stream) => stream,
+        Err(error) => return warn!(%error, "connection could not be passed on"),
+    };
     let id = tier.stats.note_opened();
     let tier_of_task = tier.clone();
-    tier.tasks.spawn("redis connection", async move {
-        if let Err(error) = connection::serve(&tier_of_task, stream, id).await {
+    // It stays on one core: what is polled there has been registered there.
+    tier.tasks.spawn_on(tier.cores.next(), "redis connection", async move {
+        if let Err(error) = serve(&tier_of_task, stream, id).await {
             debug!(client = address, %error, "connection ended");
         }
         tier_of_task.stats.note_closed();
     });
+}
+
+async fn serve(tier: &Arc<DataTier>, stream: std::net::TcpStream, id: u64) -> std::io::Result<()> {
+    connection::serve(tier, TcpStream::from_std(stream)?, id).await
 }

@@ -1,10 +1,10 @@
 //! Why a command was not done, and the one place where that becomes a reply.
 
-use std::borrow::Cow;
-
+use bytes::Bytes;
 use ringway_ports::KvError;
-use ringway_protocol::resp::Reply;
 use thiserror::Error;
+
+use crate::fail::Fail;
 
 #[derive(Debug, Clone, Error)]
 pub enum Error {
@@ -24,8 +24,13 @@ pub enum Error {
 }
 
 impl Error {
+    /// As an error reply.
+    pub(crate) fn reply(&self) -> Bytes {
+        self.fail().reply()
+    }
+
     /// With the codes that clients know from Redis.
-    pub(crate) fn reply(&self) -> Reply {
+    pub(crate) fn fail(&self) -> Fail {
         use ringway_engine::Error as Storage;
         let code = match self {
             Error::Unreachable(_) => "CLUSTERDOWN",
@@ -33,7 +38,7 @@ impl Error {
             Error::Storage(Storage::BucketFull { .. }) => "OOM",
             Error::NoBucket(_) | Error::Unknown(_) | Error::Storage(_) | Error::Internal(_) => "ERR",
         };
-        Reply::Error(Cow::Owned(format!("{code} {self}")))
+        Fail::of(format!("{code} {self}"))
     }
 }
 

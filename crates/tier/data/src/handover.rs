@@ -23,7 +23,6 @@ use tracing::{debug, warn};
 
 use crate::DataTier;
 use crate::message::{DataReply, DataRequest};
-use crate::op_run::Ops;
 use crate::view::View;
 
 /// Longer than a command waits for its replicas.
@@ -81,16 +80,21 @@ impl Default for Handover {
 }
 
 impl Handover {
-    /// Begins to execute commands on `ops`' partitions as `view` has it. `Err`: another node does since that epoch.
-    pub(crate) fn begin(&self, view: &View, ops: &Ops, picked: &[usize]) -> Result<Running, u64> {
+    /// Begins to execute commands on these partitions as `view` has it. `Err`: another node does since that epoch.
+    pub(crate) fn begin(&self, view: &View, partitions: impl Iterator<Item = Partition>) -> Result<Running, u64> {
         // First counted, then looked: who yields does it the other way round, so one of the two notices.
         let running = Running(self.generation.load_full());
         let own_epoch = view.holders.epoch();
-        let since = |at: &usize| self.yielded[ops[*at].0.index()].load(Ordering::SeqCst);
-        match picked.iter().map(since).max().filter(|since| *since > own_epoch) {
+        let since = |partition: Partition| self.yielded[partition.index()].load(Ordering::SeqCst);
+        match partitions.map(since).max().filter(|since| *since > own_epoch) {
             Some(since) => Err(since),
             None => Ok(running),
         }
+    }
+
+    /// Whether another node executes it since an epoch after this one.
+    pub(crate) fn has_yielded(&self, partition: Partition, epoch: u64) -> bool {
+        self.yielded[partition.index()].load(Ordering::SeqCst) > epoch
     }
 
     /// Gives partitions away for good; returns when nothing is executed any more that was begun before.
@@ -136,15 +140,21 @@ impl Handover {
         }
     }
 
+    /// Whether somebody is to be asked before some partition is executed here.
+    pub(crate) fn is_any_owed(&self) -> bool {
+        *self.owed_len.borrow() > 0
+    }
+
     /// Returns when all of these partitions are this node's to execute, as far as others had to be asked.
-    pub(crate) async fn taken(&self, ops: &Ops, picked: &[usize]) {
-        if *self.owed_len.borrow() == 0 {
+    pub(crate) async fn taken(&self, partitions: impl Iterator<Item = Partition>) {
+        if !self.is_any_owed() {
             return;
         }
+        let partitions: Vec<Partition> = partitions.collect();
         let mut len = self.owed_len.subscribe();
         let is_free = |_: &usize| {
             let owed = lock(&self.owed);
-            picked.iter().all(|at| !owed.contains_key(&ops[*at].0))
+            partitions.iter().all(|partition| !owed.contains_key(partition))
         };
         // The sender lives as long as this.
         let _ = len.wait_for(is_free).await.map(drop);

@@ -1,5 +1,6 @@
 //! Driver: what other nodes ask of this node's data tier.
 
+use std::borrow::Cow;
 use std::collections::BTreeSet;
 use std::sync::{Arc, Weak};
 use std::time::Duration;
@@ -9,17 +10,21 @@ use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
 use ringway_engine::page::PageLimit;
 use ringway_ports::PeerHandler;
-use ringway_replication::Cell;
-use ringway_ring::{NodeId, PARTITION_COUNT, Partition, partition_of};
+use ringway_protocol::resp::RespVersion;
+use ringway_ring::{NodeId, Partition};
 use ringway_rt::clock::wall_ms;
+use ringway_values::Update;
 
 use crate::bucket::Bucket;
+use crate::export::Part;
+use crate::fan_out::say;
 use crate::message::{
-    DataReply, DataRequest, Known, PART_BYTES_MAX, Purpose, TransferReply, TransferRequest, decode, encode, root_of,
+    DataReply, DataRequest, Known, PART_BYTES_MAX, Purpose, Told, TransferReply, TransferRequest, decode, encode,
+    root_of,
 };
-use crate::op::Op;
-use crate::op_run::Ops;
-use crate::replicate::size_of;
+use crate::replicate::{encoded_state, partition, size_of};
+use crate::unit::Unit;
+use crate::unit_run::{UnitList, Units};
 
 use crate::view::View;
 use crate::{DataTier, Error};
@@ -36,12 +41,21 @@ pub(crate) struct DataDoor(pub(crate) Weak<DataTier>);
 pub(crate) struct TransferDoor(pub(crate) Weak<DataTier>);
 
 impl PeerHandler for DataDoor {
-    fn handle(&self, _from: NodeId, body: Bytes) -> BoxFuture<'static, Result<Bytes, String>> {
+    fn handle(&self, from: NodeId, body: Bytes) -> BoxFuture<'static, Result<Bytes, String>> {
         let tier = self.0.upgrade();
         async move {
             let tier = tier.ok_or("the data tier has stopped")?;
-            let reply = tier.serve_data(decode(&body)?).await.map_err(|error| error.to_string())?;
-            Ok(encode(&reply))
+            let request = match decode(&body)? {
+                DataRequest::Piece { id, at, len, bytes } => {
+                    match tier.serve_piece(from, (id, at, len), &bytes).map_err(|error| error.to_string())? {
+                        Some(whole) => whole,
+                        None => return Ok(encode(&DataReply::Taken)),
+                    }
+                }
+                request => request,
+            };
+            let reply = tier.clone().serve_data(request).await.map_err(|error| error.to_string())?;
+            tier.answer(&reply, |id, len| DataReply::Long { id, len })
         }
         .boxed()
     }
@@ -52,8 +66,8 @@ impl PeerHandler for TransferDoor {
         let tier = self.0.upgrade();
         async move {
             let tier = tier.ok_or("the data tier has stopped")?;
-            let reply = tier.serve_transfer(from, decode(&body)?).await.map_err(|error| error.to_string())?;
-            Ok(encode(&reply))
+            let reply = tier.clone().serve_transfer(from, decode(&body)?).await.map_err(|error| error.to_string())?;
+            tier.answer(&reply, |id, len| TransferReply::Long { id, len })
         }
         .boxed()
     }
@@ -62,27 +76,38 @@ impl PeerHandler for TransferDoor {
 impl DataTier {
     async fn serve_data(self: Arc<Self>, request: DataRequest<'static>) -> Result<DataReply, Error> {
         match request {
-            DataRequest::Execute { bucket, ops, known } => {
+            DataRequest::Execute { bucket, units, resp, known } => {
                 self.catch_up_with(known).await?;
                 let (view, bucket) = self.bucket_soon(&bucket).await?;
-                let ops = ops.into_iter().map(|op| op.into_owned()).map(|op: Op| (op.partition(), op)).collect();
-                Ok(self.serve_execute(&view, &bucket, Arc::new(ops), known).await)
+                let units = unit_list(units, resp)?;
+                Ok(self.serve_execute(&view, &bucket, units, known).await)
             }
-            DataRequest::StandIn { of, bucket, ops } => {
+            DataRequest::StandIn { of, bucket, units, resp } => {
                 let (view, bucket) = self.bucket_soon(&bucket).await?;
-                let ops = ops.into_iter().map(|op| op.into_owned()).map(|op: Op| (op.partition(), op)).collect();
-                Ok(self.serve_stand_in(&view, &bucket, &of, Arc::new(ops)).await)
+                let units = unit_list(units, resp)?;
+                Ok(self.serve_stand_in(&view, &bucket, &of, units).await)
             }
-            DataRequest::Replicate { bucket, cells, known } => {
+            DataRequest::Replicate { bucket, updates, known } => {
                 // Taken whether this node knows the row yet or not: that is no reason to have a client wait.
                 self.note_epoch(known.since);
                 let (_, bucket) = self.bucket_soon(&bucket).await?;
-                self.serve_replicate(&bucket, cells, known).await
+                self.serve_replicate(&bucket, updates, known).await
             }
             DataRequest::Yield { epoch, partitions } => {
                 self.handover.give(epoch, &partitions).await;
                 Ok(DataReply::Yielded)
             }
+            DataRequest::QueueUp { bucket, keys } => {
+                let (_, bucket) = self.bucket_soon(&bucket).await?;
+                Ok(DataReply::Told(self.serve_queue(&bucket, keys).await))
+            }
+            // Put together before it comes here.
+            DataRequest::Piece { .. } => Err(Error::Internal("a piece within a piece".to_owned())),
+            DataRequest::Tell { bucket, tell } => {
+                let (_, bucket) = self.bucket_soon(&bucket).await?;
+                Ok(DataReply::Said(say(&bucket, tell)))
+            }
+            DataRequest::Pull { id, at } => self.serve_pull(id, at),
             DataRequest::Epoch => Ok(DataReply::Epoch(self.view().holders.epoch())),
             DataRequest::Sees { nodes } => {
                 // The view was made with it: where those were missing, this replica knows that it may have missed something.
@@ -91,7 +116,7 @@ impl DataTier {
             }
             DataRequest::Fetch { bucket, keys } => {
                 let (_, bucket) = self.bucket_soon(&bucket).await?;
-                blocking(bucket, move |bucket| fetch(bucket, &keys)).await.map(DataReply::Cells)
+                blocking(bucket, move |bucket| fetch(bucket, &keys)).await.map(DataReply::States)
             }
             DataRequest::Counts { bucket, partitions } => {
                 let (view, bucket) = self.bucket_soon(&bucket).await?;
@@ -110,6 +135,17 @@ impl DataTier {
                 let (keys, next) = blocking(bucket, move |bucket| keys(bucket, number, from, count)).await?;
                 Ok(DataReply::Keys { keys, next })
             }
+            DataRequest::Export { bucket, partition: number, from, keys_max, bytes_max } => {
+                let (view, bucket) = self.bucket_soon(&bucket).await?;
+                let Some(partition) = partition(number) else { return Ok(DataReply::Misdirected) };
+                if !self.answers_for(&view, &bucket, [partition].into_iter()) {
+                    return Ok(DataReply::Misdirected);
+                }
+                self.freshen(&view, &bucket, [partition].into_iter()).await?;
+                let part = Part { partition, from, keys_max: keys_max as usize, bytes_max: bytes_max as usize };
+                let (states, next) = self.own_states(&bucket, part).await?;
+                Ok(DataReply::Exported { states, next })
+            }
         }
     }
 
@@ -117,17 +153,17 @@ impl DataTier {
         self: &Arc<Self>,
         view: &Arc<View>,
         bucket: &Arc<Bucket>,
-        ops: Ops,
+        units: Units,
         known: Known,
     ) -> DataReply {
-        if view.outdates(known, ops.iter().map(|(partition, _)| *partition)) {
+        if view.outdates(known, units.iter().map(Unit::own_partition)) {
             return DataReply::Stale { epoch: view.holders.epoch() };
         }
-        if ops.iter().any(|(partition, _)| !view.may_execute(*partition, bucket.replicas())) {
+        if units.iter().any(|unit| !view.may_execute(unit.own_partition(), bucket.replicas())) {
             return DataReply::Misdirected;
         }
-        let picked = (0..ops.len()).collect();
-        match self.run_here(view, bucket, &ops, picked).await {
+        let picked = (0..units.len()).collect();
+        match self.run_here(view, bucket, &units, picked).await {
             Ok(replies) => DataReply::Executed(replies),
             Err(epoch) => DataReply::Stale { epoch },
         }
@@ -138,15 +174,26 @@ impl DataTier {
     async fn serve_replicate(
         self: &Arc<Self>,
         bucket: &Arc<Bucket>,
-        cells: Vec<(Bytes, Cell)>,
+        updates: Vec<Told>,
         known: Known,
     ) -> Result<DataReply, Error> {
-        let partitions: BTreeSet<Partition> = cells.iter().map(|(key, _)| partition_of(key)).collect();
-        self.merge(bucket, cells).await?;
+        let partitions: BTreeSet<Partition> = updates.iter().filter_map(|told| partition(told.0)).collect();
+        let decode = |(number, key, update): Told| match Update::decode(&update) {
+            Ok(update) => Ok((number, key, update)),
+            Err(damaged) => Err(Error::Internal(format!("update of another node: {damaged}"))),
+        };
+        let updates = updates.into_iter().map(decode).collect::<Result<Vec<_>, Error>>()?;
+        // What repair brings is old without having been missed.
+        if let Some(oldest) = updates.iter().map(|(_, _, update)| update.latest()).min().filter(|_| known != Known::ANY)
+        {
+            let now_ms = wall_ms();
+            bucket.held.figures.note_staleness(now_ms.saturating_sub(oldest.wall_ms), now_ms);
+        }
+        let gaps = self.merge_updates(bucket, updates).await?;
         let view = self.view();
         match view.outdates(known, partitions.into_iter()) {
             true => Ok(DataReply::Stale { epoch: view.holders.epoch() }),
-            false => Ok(DataReply::Replicated),
+            false => Ok(DataReply::Replicated { gaps }),
         }
     }
 
@@ -215,52 +262,64 @@ async fn blocking<T: Send + 'static>(
     bucket: Arc<Bucket>,
     work: impl FnOnce(&Bucket) -> Result<T, Error> + Send + 'static,
 ) -> Result<T, Error> {
-    if !bucket.store().blocks() {
+    if !bucket.store().is_on_disk() {
         return work(&bucket);
     }
     tokio::task::spawn_blocking(move || work(&bucket)).await.map_err(|panic| Error::Internal(panic.to_string()))?
 }
 
-fn partition(number: u16) -> Option<Partition> {
-    (usize::from(number) < PARTITION_COUNT).then_some(Partition(number))
+/// The units of a message, if each is in a partition that there is.
+fn unit_list(units: Vec<Cow<'_, Unit>>, resp: u8) -> Result<Units, Error> {
+    let units: Vec<Unit> = units.into_iter().map(Cow::into_owned).collect();
+    if units.iter().any(|unit| unit.partition().is_none()) {
+        return Err(Error::Internal("a command for a partition that there is not".to_owned()));
+    }
+    Ok(UnitList::new(units, RespVersion::from_number(resp)))
 }
 
-fn fetch(bucket: &Bucket, keys: &[Bytes]) -> Result<Vec<Option<Cell>>, Error> {
-    let (mut cells, mut bytes) = (Vec::with_capacity(keys.len()), 0);
-    for key in keys {
-        let cell = bucket.store().get(partition_of(key), key)?;
-        bytes += cell.as_ref().map_or(1, |cell| size_of(key, cell));
-        cells.push(cell);
+fn fetch(bucket: &Bucket, keys: &[(u16, Bytes)]) -> Result<Vec<Option<Bytes>>, Error> {
+    let (mut states, mut bytes) = (Vec::with_capacity(keys.len()), 0);
+    for (number, key) in keys {
+        let state = match partition(*number) {
+            Some(partition) => bucket.store().lock(partition).state(key)?,
+            None => None,
+        };
+        let state = state.as_ref().map(encoded_state);
+        bytes += state.as_ref().map_or(1, |state| key.len() + state.len());
+        states.push(state);
         if bytes > PART_BYTES_MAX {
             break;
         }
     }
-    Ok(cells)
+    Ok(states)
 }
 
 pub(crate) fn keys(bucket: &Bucket, number: u16, from: u64, count: u32) -> Result<(Vec<Bytes>, Option<u64>), Error> {
     let Some(partition) = partition(number) else { return Ok((Vec::new(), None)) };
     let limit = PageLimit { cells_max: count as usize, bytes_max: PART_BYTES_MAX };
     let (page, now_ms) = (bucket.store().page(partition, from, limit)?, wall_ms());
-    let live = page.cells.into_iter().filter(|(_, cell)| cell.is_live(now_ms)).map(|(key, _)| key);
+    let live = page.states.into_iter().filter(|(_, state)| state.is_live(now_ms)).map(|(key, _)| key);
     Ok((live.collect(), page.next))
 }
 
 fn pages(bucket: &Bucket, partitions: &[u16], mut from: u64, is_strained: bool) -> Result<TransferReply, Error> {
-    let (mut cells, mut bytes) = (Vec::new(), 0);
+    let (mut states, mut bytes) = (Vec::<Told>::new(), 0);
     for (at, number) in partitions.iter().enumerate() {
-        if bytes >= PAGE_BYTES_MAX || cells.len() >= PAGE_CELLS_MAX {
-            return Ok(TransferReply::Pages { cells, next: Some((at as u32, from)), is_strained });
+        if bytes >= PAGE_BYTES_MAX || states.len() >= PAGE_CELLS_MAX {
+            return Ok(TransferReply::Pages { states, next: Some((at as u32, from)), is_strained });
         }
         let Some(partition) = partition(*number) else { continue };
-        let limit = PageLimit { cells_max: PAGE_CELLS_MAX - cells.len(), bytes_max: PAGE_BYTES_MAX - bytes };
+        let limit = PageLimit { cells_max: PAGE_CELLS_MAX - states.len(), bytes_max: PAGE_BYTES_MAX - bytes };
         let page = bucket.store().page(partition, from, limit)?;
-        bytes += page.cells.iter().map(|(key, cell)| size_of(key, cell)).sum::<usize>();
-        cells.extend(page.cells);
+        for (key, state) in page.states {
+            let told = (*number, key, encoded_state(&state));
+            bytes += size_of(&told);
+            states.push(told);
+        }
         if let Some(next) = page.next {
-            return Ok(TransferReply::Pages { cells, next: Some((at as u32, next)), is_strained });
+            return Ok(TransferReply::Pages { states, next: Some((at as u32, next)), is_strained });
         }
         from = 0;
     }
-    Ok(TransferReply::Pages { cells, next: None, is_strained })
+    Ok(TransferReply::Pages { states, next: None, is_strained })
 }

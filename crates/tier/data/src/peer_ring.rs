@@ -21,8 +21,9 @@ use tracing::{debug, info, warn};
 
 use crate::bucket::Bucket;
 use crate::message::{DataReply, Purpose};
-use crate::op_run::Ops;
 use crate::transfer::BATCH;
+use crate::unit::Unit;
+use crate::unit_run::Units;
 use crate::view::View;
 use crate::{DataTier, Error};
 
@@ -45,7 +46,7 @@ const FAILURES_MAX: usize = 3;
 const HAND_OVER_PAUSE: Duration = Duration::from_millis(200);
 
 impl DataTier {
-    /// Before ops are split: looks up who holds those partitions of which this node does not know it.
+    /// Before units are split: looks up who holds those partitions of which this node does not know it.
     pub(crate) async fn find_holders(
         self: &Arc<Self>,
         view: Arc<View>,
@@ -109,18 +110,18 @@ impl DataTier {
         view: &Arc<View>,
         bucket: &Arc<Bucket>,
         of: &[NodeId],
-        ops: Ops,
+        units: Units,
     ) -> DataReply {
         let are_gone = of.iter().all(|node| view.reach_of(*node) != Reach::Up);
         let may = |partition: Partition| {
             let knows_other = view.holders.readers(partition).first().is_some_and(|owner| !of.contains(owner));
             view.may_execute(partition, bucket.replicas()) || (are_gone && !knows_other)
         };
-        if !view.is_peer_to_peer() || ops.iter().any(|(partition, _)| !may(*partition)) {
+        if !view.is_peer_to_peer() || units.iter().map(Unit::own_partition).any(|partition| !may(partition)) {
             return DataReply::Misdirected;
         }
-        let picked = (0..ops.len()).collect();
-        match self.run_here(view, bucket, &ops, picked).await {
+        let picked = (0..units.len()).collect();
+        match self.run_here(view, bucket, &units, picked).await {
             Ok(replies) => DataReply::Executed(replies),
             Err(epoch) => DataReply::Stale { epoch },
         }

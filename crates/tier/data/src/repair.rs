@@ -10,11 +10,13 @@ use std::time::Duration;
 use ringway_engine::page::PageLimit;
 use ringway_ports::Priority;
 use ringway_ring::{NodeId, Partition};
+use ringway_values::Update;
 use tracing::{debug, info};
 
 use crate::bucket::Bucket;
 use crate::dirty::Stamped;
 use crate::message::{Known, PART_BYTES_MAX};
+use crate::replicate::encoded;
 use crate::view::View;
 use crate::{DataTier, Error};
 
@@ -94,6 +96,10 @@ impl DataTier {
         owed: Stamped,
     ) -> Result<(), Error> {
         let mut partitions = view.shared_with(peer, bucket.replicas());
+        // What the disk has lost is missing here until it has been fetched.
+        let mut damaged = bucket.store().damaged();
+        damaged.retain(|partition| partitions.contains(partition));
+        damaged.iter().for_each(|partition| bucket.held.set_fresh(*partition, false));
         if bucket.store().is_nearly_full() {
             // What one replica has evicted would be fetched from the other, and something else evicted for it, for ever.
             partitions.retain(|p| !bucket.held.is_fresh(*p));
@@ -102,6 +108,7 @@ impl DataTier {
             let different = self.compare_twice(bucket, peer, &partitions).await?;
             let bytes = self.fetch_partitions(bucket, peer, &different, |_| {}).await?;
             partitions.iter().for_each(|p| bucket.held.set_fresh(*p, true));
+            damaged.iter().for_each(|partition| bucket.store().repaired(*partition));
             if !different.is_empty() {
                 info!(peer = %peer, bucket = %bucket.name, partitions = different.len(), bytes, "replica is repaired");
             }
@@ -181,8 +188,10 @@ impl DataTier {
             let reading = bucket.clone();
             let page = tokio::task::spawn_blocking(move || reading.store().page(partition, at, limit)).await;
             let page = page.map_err(|panic| Error::Internal(panic.to_string()))??;
-            if !page.cells.is_empty() {
-                let sent = self.send_part(bucket, peer, Priority::Bulk, page.cells, Known::ANY).await;
+            if !page.states.is_empty() {
+                let whole = |(key, state)| (partition.0, key, encoded(&Update::State(state)));
+                let updates = page.states.into_iter().map(whole).collect();
+                let sent = self.send_part(bucket, peer, Priority::Bulk, updates, Known::ANY).await;
                 sent.map_err(|error| Error::Unreachable(error.to_string()))?;
             }
             from = page.next;

@@ -9,15 +9,16 @@ use bytes::Bytes;
 use futures_util::future::join_all;
 use futures_util::stream::{FuturesUnordered, StreamExt};
 use ringway_ports::{PeerError, Priority};
-use ringway_replication::{Cell, Heard, WritePlan};
-use ringway_ring::{NodeId, Partition, partition_of};
+use ringway_replication::{Heard, WritePlan};
+use ringway_ring::{NodeId, PARTITION_COUNT, Partition};
 use ringway_rt::clock::wall_ms;
+use ringway_values::{Applied, State, Update};
 use tracing::{debug, warn};
 
 use crate::bucket::Bucket;
-use crate::execute::Written;
-use crate::message::{DataReply, DataRequest, Known, PART_BYTES_MAX};
-use crate::op::Op;
+use crate::message::{DataReply, DataRequest, Known, PART_BYTES_MAX, Told};
+use crate::outbox::NotSent;
+use crate::unit::Unit;
 use crate::view::View;
 use crate::{DataTier, Error};
 
@@ -28,14 +29,25 @@ const ROUNDS_MAX: usize = 4;
 /// How long a read waits for one.
 const FETCH_DEADLINE: Duration = Duration::from_millis(500);
 
-type Targets<'a> = BTreeMap<NodeId, Vec<&'a Written>>;
+type Targets<'a> = BTreeMap<NodeId, Vec<&'a Told>>;
+
+/// What a node says to updates.
+#[derive(Default)]
+pub(crate) struct Taken {
+    /// The epoch of which it knows that others hold one of the partitions, if it does.
+    newer: Option<u64>,
+    /// Which of them it could not merge, because it lacks earlier changes.
+    gaps: Vec<usize>,
+}
 
 impl DataTier {
-    /// Returns when all reachable replicas have the cells, or are late; who has missed them is owed a hint.
+    /// Returns when all reachable replicas have the changes, or are late; who has missed them is owed a hint.
     ///
-    /// The cells are in the store already, and whom to send them to is looked up only now: a node that has copied the partition
+    /// The changes are in the store already, and whom to send them to is looked up only now: a node that has copied the partition
     /// from here without them is in that view. If a replica knows of a newer row, those of that row get them, too.
-    pub(crate) async fn replicate(&self, bucket: &Bucket, written: Vec<Written>) {
+    pub(crate) async fn replicate(self: &Arc<Self>, bucket: &Arc<Bucket>, updates: Vec<(Partition, Bytes, Update)>) {
+        let written: Vec<Told> =
+            updates.into_iter().map(|(partition, key, update)| (partition.0, key, encoded(&update))).collect();
         for _ in 0..ROUNDS_MAX {
             let Some(newer) = self.replicate_once(&self.view(), bucket, &written).await else { return };
             metrics::counter!("ringway_data_stale_writes_total").increment(1);
@@ -49,16 +61,16 @@ impl DataTier {
     }
 
     /// To those who hold the cells' partitions as `view` has it. The newest epoch of which a replica knows that this is not so.
-    async fn replicate_once(&self, view: &View, bucket: &Bucket, written: &[Written]) -> Option<u64> {
+    async fn replicate_once(self: &Arc<Self>, view: &View, bucket: &Arc<Bucket>, written: &[Told]) -> Option<u64> {
         let targets = self.targets(view, bucket, written);
         if targets.is_empty() {
             return None;
         }
-        let known = view.known(written.iter().map(|(partition, _, _)| *partition));
+        let known = view.known(written.iter().map(|told| Partition(told.0)));
         let deadline_ms = wall_ms() + REPLICA_DEADLINE.as_millis() as u64;
         let mut plan = WritePlan::new(self.own, targets.keys().copied(), |node| view.is_reachable(node), deadline_ms);
         let mut sending: FuturesUnordered<_> =
-            plan.waiting().iter().map(|node| self.send_cells(bucket, *node, &targets[node], known)).collect();
+            plan.waiting().iter().map(|node| self.post_to(bucket, *node, &targets[node], known)).collect();
         let late = tokio::time::sleep(REPLICA_DEADLINE);
         tokio::pin!(late);
         let mut newer = None;
@@ -73,7 +85,7 @@ impl DataTier {
         }
         let had_trouble = plan.missed().iter().any(|node| view.is_reachable(*node));
         for node in plan.missed() {
-            self.dirty.mark(*node, &bucket.name, targets[node].iter().map(|(partition, _, _)| *partition));
+            self.dirty.mark(*node, &bucket.name, targets[node].iter().map(|told| Partition(told.0)));
         }
         if had_trouble {
             self.repair_wanted.notify_one();
@@ -81,53 +93,68 @@ impl DataTier {
         newer
     }
 
-    fn targets<'a>(&self, view: &View, bucket: &Bucket, written: &'a [Written]) -> Targets<'a> {
+    fn targets<'a>(&self, view: &View, bucket: &Bucket, written: &'a [Told]) -> Targets<'a> {
         let mut targets = Targets::new();
-        for cell in written {
+        for told in written {
             let others: BTreeSet<NodeId> =
-                view.writers(cell.0, bucket.replicas()).filter(|node| *node != self.own).collect();
-            others.into_iter().for_each(|node| targets.entry(node).or_default().push(cell));
+                view.writers(Partition(told.0), bucket.replicas()).filter(|node| *node != self.own).collect();
+            others.into_iter().for_each(|node| targets.entry(node).or_default().push(told));
         }
         targets
     }
 
-    /// How it went, and the epoch of which `node` knows that others hold one of the cells' partitions, if it does.
-    async fn send_cells(
-        &self,
-        bucket: &Bucket,
+    /// How it went, and the epoch of which `node` knows that others hold one of the partitions, if it does.
+    async fn post_to(
+        self: &Arc<Self>,
+        bucket: &Arc<Bucket>,
         node: NodeId,
-        cells: &[&Written],
+        updates: &[&Told],
         known: Known,
     ) -> (Heard, Option<u64>) {
-        let (mut rest, mut newer) = (cells, None);
-        while !rest.is_empty() {
-            let (part, after) = rest.split_at(part_len(rest.iter().map(|(_, key, cell)| size_of(key, cell))));
-            rest = after;
-            let cells = part.iter().map(|(_, key, cell)| (key.clone(), cell.clone())).collect();
-            match self.send_part(bucket, node, Priority::Client, cells, known).await {
-                Ok(stale) => newer = newer.max(stale),
-                Err(error) => {
-                    debug!(peer = %node, %error, "replica missed a write");
-                    return (Heard::Failed(node), newer);
-                }
-            }
+        let updates = updates.iter().map(|told| (*told).clone()).collect();
+        match self.post(node, bucket, updates, known).await {
+            Ok(newer) => (Heard::Acked(node), newer),
+            Err(NotSent) => (Heard::Failed(node), None),
         }
-        (Heard::Acked(node), newer)
     }
 
-    /// Has `node` merge some cells. The newer epoch of which it knows, if that has other holders.
+    /// Has `node` merge some updates; where it lacks what was before them, it gets the keys whole. The newer epoch of which it
+    /// knows, if that has other holders.
     pub(crate) async fn send_part(
         &self,
         bucket: &Bucket,
         node: NodeId,
         priority: Priority,
-        cells: Vec<(Bytes, Cell)>,
+        updates: Vec<Told>,
         known: Known,
     ) -> Result<Option<u64>, PeerError> {
-        let request = DataRequest::Replicate { bucket: Cow::Borrowed(&bucket.name), cells, known };
+        let names: Vec<(u16, Bytes)> = updates.iter().map(|(partition, key, _)| (*partition, key.clone())).collect();
+        let taken = self.send_once(bucket, node, priority, updates, known).await?;
+        let whole: BTreeSet<&(u16, Bytes)> = taken.gaps.iter().filter_map(|at| names.get(*at)).collect();
+        let states: Vec<Told> =
+            whole.into_iter().filter_map(|(partition, key)| whole_key(bucket, *partition, key)).collect();
+        if states.is_empty() {
+            return Ok(taken.newer);
+        }
+        metrics::counter!("ringway_data_gaps_total").increment(states.len() as u64);
+        Ok(taken.newer.max(self.send_once(bucket, node, priority, states, known).await?.newer))
+    }
+
+    async fn send_once(
+        &self,
+        bucket: &Bucket,
+        node: NodeId,
+        priority: Priority,
+        updates: Vec<Told>,
+        known: Known,
+    ) -> Result<Taken, PeerError> {
+        let request = DataRequest::Replicate { bucket: Cow::Borrowed(&bucket.name), updates, known };
         match self.call_data(node, priority, &request, REPLICA_DEADLINE).await {
-            Ok(DataReply::Stale { epoch }) => Ok(Some(epoch)),
-            Ok(_) => Ok(None),
+            Ok(DataReply::Stale { epoch }) => Ok(Taken { newer: Some(epoch), gaps: Vec::new() }),
+            Ok(DataReply::Replicated { gaps }) => {
+                Ok(Taken { newer: None, gaps: gaps.into_iter().map(|at| at as usize).collect() })
+            }
+            Ok(_) => Ok(Taken::default()),
             Err(error) => {
                 match &error {
                     PeerError::Unreachable(..) | PeerError::TimedOut(..) => self.note_failure(node),
@@ -144,33 +171,38 @@ impl DataTier {
         self: &Arc<Self>,
         view: &View,
         bucket: &Arc<Bucket>,
-        ops: impl Iterator<Item = &'a (Partition, Op)>,
+        units: impl Iterator<Item = &'a Unit>,
     ) {
-        let mut wanted: BTreeMap<NodeId, BTreeSet<Bytes>> = BTreeMap::new();
-        for (partition, op) in ops.filter(|(partition, _)| !bucket.held.is_fresh(*partition)) {
-            let others = view.sources(*partition, bucket.replicas());
+        let mut wanted: BTreeMap<NodeId, BTreeSet<(u16, Bytes)>> = BTreeMap::new();
+        for unit in units.filter(|unit| !bucket.held.is_fresh(unit.own_partition())) {
+            let partition = unit.own_partition();
+            let others = view.sources(partition, bucket.replicas());
+            let keys = unit.keys();
             for node in others.filter(|node| *node != self.own && view.is_reachable(*node)) {
-                wanted.entry(node).or_default().insert(op.key.clone());
+                wanted.entry(node).or_default().extend(keys.iter().map(|key| (partition.0, key.clone())));
             }
         }
         let asked = wanted.into_iter().map(|(node, keys)| self.fetch(bucket, node, keys.into_iter().collect()));
-        for cells in join_all(asked).await {
-            if let Err(error) = self.merge(bucket, cells).await {
+        for states in join_all(asked).await {
+            if let Err(error) = self.merge(bucket, states).await {
                 warn!(bucket = %bucket.name, %error, "what another replica has could not be taken over");
             }
         }
     }
 
     /// What `node` has of some keys; nothing if it does not answer: then it cannot be asked, and we go on with what is here.
-    async fn fetch(&self, bucket: &Bucket, node: NodeId, keys: Vec<Bytes>) -> Vec<(Bytes, Cell)> {
+    async fn fetch(&self, bucket: &Bucket, node: NodeId, keys: Vec<(u16, Bytes)>) -> Vec<Told> {
         let mut found = Vec::new();
         let mut rest = &keys[..];
         while !rest.is_empty() {
             let request = DataRequest::Fetch { bucket: Cow::Borrowed(&bucket.name), keys: rest.to_vec() };
             match self.call_data(node, Priority::Client, &request, FETCH_DEADLINE).await {
-                Ok(DataReply::Cells(cells)) if !cells.is_empty() => {
-                    let (answered, after) = rest.split_at(cells.len().min(rest.len()));
-                    found.extend(answered.iter().cloned().zip(cells).filter_map(|(key, cell)| Some((key, cell?))));
+                Ok(DataReply::States(states)) if !states.is_empty() => {
+                    let (answered, after) = rest.split_at(states.len().min(rest.len()));
+                    let with_key = answered.iter().zip(states);
+                    found.extend(
+                        with_key.filter_map(|((partition, key), state)| Some((*partition, key.clone(), state?))),
+                    );
                     rest = after;
                 }
                 Ok(_) => return found,
@@ -185,29 +217,78 @@ impl DataTier {
         found
     }
 
-    /// Merges cells of other replicas into the store; durable when it returns. Refuses those of a clock far ahead.
-    pub(crate) async fn merge(self: &Arc<Self>, bucket: &Arc<Bucket>, cells: Vec<(Bytes, Cell)>) -> Result<(), Error> {
-        let Some(latest) = cells.iter().map(|(_, cell)| cell.version).max() else { return Ok(()) };
+    /// Merges states that other replicas have; durable when it returns. Refuses those of a clock far ahead.
+    pub(crate) async fn merge(self: &Arc<Self>, bucket: &Arc<Bucket>, states: Vec<Told>) -> Result<(), Error> {
+        let decode = |(partition, key, state): Told| Ok((partition, key, Update::State(decoded(&state)?)));
+        let updates = states.into_iter().map(decode).collect::<Result<Vec<_>, Error>>()?;
+        self.merge_updates(bucket, updates).await.map(drop)
+    }
+
+    /// The same for updates. Which of them could not be merged because earlier ones are missing.
+    pub(crate) async fn merge_updates(
+        self: &Arc<Self>,
+        bucket: &Arc<Bucket>,
+        updates: Vec<(u16, Bytes, Update)>,
+    ) -> Result<Vec<u32>, Error> {
+        let Some(latest) = updates.iter().map(|(_, _, update)| update.latest()).max() else { return Ok(Vec::new()) };
         self.clock.observe(latest).map_err(|ahead| Error::Internal(ahead.to_string()))?;
-        if !bucket.store().blocks() {
-            return apply_all(bucket, cells);
+        if !bucket.store().is_on_disk() {
+            return apply_all(bucket, updates);
         }
         let blocking = bucket.clone();
-        let applied = tokio::task::spawn_blocking(move || apply_all(&blocking, cells)).await;
-        applied.map_err(|panic| Error::Internal(panic.to_string()))??;
-        Ok(bucket.store().synced().await?)
+        let applied = tokio::task::spawn_blocking(move || apply_all(&blocking, updates)).await;
+        let gaps = applied.map_err(|panic| Error::Internal(panic.to_string()))??;
+        bucket.store().synced().await?;
+        Ok(gaps)
     }
 }
 
-fn apply_all(bucket: &Bucket, cells: Vec<(Bytes, Cell)>) -> Result<(), Error> {
-    for (key, cell) in cells {
-        bucket.store().apply(partition_of(&key), &key, cell)?;
+fn apply_all(bucket: &Bucket, updates: Vec<(u16, Bytes, Update)>) -> Result<Vec<u32>, Error> {
+    let mut gaps = Vec::new();
+    for (at, (number, key, update)) in updates.into_iter().enumerate() {
+        let Some(partition) = partition(number) else { continue };
+        let mut locked = bucket.store().lock(partition);
+        match update {
+            Update::State(state) => drop(locked.merge(&key, state)?),
+            Update::Delta(delta) => {
+                if locked.apply(&key, &delta)? == Applied::Gap {
+                    gaps.push(at as u32);
+                }
+            }
+        }
     }
-    Ok(())
+    Ok(gaps)
 }
 
-pub(crate) fn size_of(key: &Bytes, cell: &Cell) -> usize {
-    key.len() + cell.value.as_ref().map_or(0, Bytes::len) + 48
+/// A partition as another node has numbered it.
+pub(crate) fn partition(number: u16) -> Option<Partition> {
+    (usize::from(number) < PARTITION_COUNT).then_some(Partition(number))
+}
+
+fn whole_key(bucket: &Bucket, number: u16, key: &Bytes) -> Option<Told> {
+    // What cannot be read is not sent: the comparison of partitions tells of it.
+    let state = bucket.store().lock(partition(number)?).state(key).ok()??;
+    Some((number, key.clone(), encoded(&Update::State(state))))
+}
+
+pub(crate) fn encoded(update: &Update) -> Bytes {
+    let mut out = Vec::new();
+    update.encode(&mut out);
+    out.into()
+}
+
+pub(crate) fn encoded_state(state: &State) -> Bytes {
+    let mut out = Vec::new();
+    state.encode(&mut out);
+    out.into()
+}
+
+pub(crate) fn decoded(state: &[u8]) -> Result<State, Error> {
+    State::decode(state).map_err(|damaged| Error::Internal(format!("state of another node: {damaged}")))
+}
+
+pub(crate) fn size_of(told: &Told) -> usize {
+    told.1.len() + told.2.len() + 16
 }
 
 /// How many of the things of these sizes fit into one message: at least one, and a large one goes alone.

@@ -1,22 +1,25 @@
-//! Driver: brings each op to the acting primary of its key, here or one hop away, and the replies back in order.
+//! Driver: brings each unit to the acting primary of its key, here or one hop away, and the replies back in order.
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+use bytes::Bytes;
 use futures_util::future::{join, join_all};
-use ringway_ports::{PeerError, Priority, Service};
-use ringway_protocol::resp::Reply;
-use ringway_ring::NodeId;
+use ringway_ports::{PeerError, Priority};
+use ringway_protocol::resp::RespVersion;
+use ringway_ring::{NodeId, Partition};
 use ringway_rt::clock::{self, wall_ms};
 
 use crate::bucket::Bucket;
-use crate::execute::{Executor, Written};
-use crate::message::{DataReply, DataRequest, PART_BYTES_MAX, decode, encode};
-use crate::op::Op;
-use crate::op_run::{OpRun, Ops, Picked, REPLIES_BYTES_MAX, Room};
+use crate::call::{Scene, Written};
+use crate::execute::run_unit;
+use crate::fan_out::Tell;
+use crate::message::{DataReply, DataRequest, PART_BYTES_MAX};
 use crate::replicate::part_len;
+use crate::unit::Unit;
+use crate::unit_run::{Picked, REPLIES_BYTES_MAX, Room, UnitRun, Units};
 use crate::view::View;
 use crate::{DataTier, Error};
 
@@ -27,7 +30,7 @@ const ATTEMPTS_MAX: usize = 5;
 /// Before asking again when two nodes' views of the ring differ.
 const VIEW_PAUSE: Duration = Duration::from_millis(20);
 
-/// How it went with some ops at one node.
+/// How it went with some units at one node.
 enum Sent {
     Done,
     /// Those without an answer are to be tried elsewhere. Some may have been done by the node that is gone, if that does no harm.
@@ -42,9 +45,14 @@ enum Sent {
 }
 
 impl DataTier {
-    /// One reply for each op, in order. Ops on one key run in order.
-    pub(crate) async fn run_ops(self: &Arc<Self>, bucket_name: &str, ops: Vec<Op>) -> Vec<Reply> {
-        let (mut replies, mut run) = (Vec::with_capacity(ops.len()), OpRun::new(ops));
+    /// One reply for each unit, in order. Those on one key run in order.
+    pub(crate) async fn run_units(
+        self: &Arc<Self>,
+        bucket_name: &str,
+        units: Vec<Unit>,
+        resp: RespVersion,
+    ) -> Vec<Bytes> {
+        let (mut replies, mut run) = (Vec::with_capacity(units.len()), UnitRun::new(units, resp));
         while !run.is_done() {
             self.advance(bucket_name, &mut run, 0).await;
             replies.extend(std::iter::from_fn(|| run.take()));
@@ -52,9 +60,9 @@ impl DataTier {
         replies
     }
 
-    /// Runs ops until all have a reply, or as many are held as may be, with `kept` bytes held elsewhere. The one in front has
+    /// Runs units until all have a reply, or as many are held as may be, with `kept` bytes held elsewhere. The one in front has
     /// its reply then.
-    pub(crate) async fn advance(self: &Arc<Self>, bucket_name: &str, run: &mut OpRun, kept: usize) {
+    pub(crate) async fn advance(self: &Arc<Self>, bucket_name: &str, run: &mut UnitRun, kept: usize) {
         let (mut failed, mut attempts, mut is_full) = (Vec::new(), 0, false);
         let mut trouble = Error::Unreachable("the nodes that hold it are down".to_owned());
         self.hear_of_others().await;
@@ -64,8 +72,8 @@ impl DataTier {
                 Err(error) => return run.answer_waiting(&error.reply()),
             };
             let waiting = run.waiting();
-            let view = self.find_holders(view, waiting.iter().map(|at| run.ops()[*at].0)).await;
-            let (mut here, mut elsewhere) = self.split(&view, &bucket, run.ops(), &waiting, &failed);
+            let view = self.find_holders(view, waiting.iter().map(|at| run.units()[*at].own_partition())).await;
+            let (mut here, mut elsewhere) = self.split(&view, &bucket, run.units(), &waiting, &failed);
             if view.holders.is_empty() {
                 trouble = Error::Unreachable("the ring is not formed yet".to_owned());
             }
@@ -100,55 +108,114 @@ impl DataTier {
         run.answer_waiting(&trouble.reply());
     }
 
-    /// Runs ops as the acting primary: whoever asks has found that this is the node. `Err`: another one has been since that epoch,
-    /// nothing was done.
+    /// Runs units as the acting primary: whoever asks has found that this is the node. `Err`: another one has been since that
+    /// epoch, nothing was done.
     pub(crate) async fn run_here(
         self: &Arc<Self>,
         view: &Arc<View>,
         bucket: &Arc<Bucket>,
-        ops: &Ops,
+        units: &Units,
         picked: Picked,
-    ) -> Result<Vec<Reply>, u64> {
+    ) -> Result<Vec<Bytes>, u64> {
         let (began, count) = (clock::now(), picked.len() as u64);
-        self.handover.taken(ops, &picked).await;
-        let _running = self.handover.begin(view, ops, &picked)?;
-        self.catch_up(view, bucket, picked.iter().map(|at| &ops[*at])).await;
-        let (mut replies, written, writers) = if bucket.store().blocks() {
-            let (tier, bucket, ops) = (self.clone(), bucket.clone(), ops.clone());
-            let ran = tokio::task::spawn_blocking(move || tier.execute(&bucket, &ops, &picked)).await;
-            match ran {
-                Ok(ran) => ran,
-                Err(panic) => return Ok(vec![Error::Internal(panic.to_string()).reply()]),
-            }
+        let partitions = || picked.iter().map(|at| units[*at].own_partition());
+        self.handover.taken(partitions()).await;
+        let _running = self.handover.begin(view, partitions())?;
+        self.catch_up(view, bucket, picked.iter().map(|at| &units[*at])).await;
+        let alone = self.is_alone_with(view, bucket);
+        let ran = if bucket.store().is_on_disk() {
+            let (tier, bucket, units) = (self.clone(), bucket.clone(), units.clone());
+            tokio::task::spawn_blocking(move || tier.execute(&bucket, &units, &picked, alone)).await
         } else {
-            self.execute(bucket, ops, &picked)
+            Ok(self.execute(bucket, units, &picked, alone))
         };
-        if !written.is_empty() {
-            let (synced, ()) = join(bucket.store().synced(), self.replicate(bucket, written)).await;
-            if let Err(error) = synced {
-                writers.into_iter().for_each(|at| replies[at] = Error::from(error.clone()).reply());
-            }
+        let (mut replies, written, writers) = match ran {
+            Ok(ran) => ran,
+            Err(panic) => return Ok(vec![Error::Internal(panic.to_string()).reply()]),
+        };
+        if let Err(error) = self.finish_writing(view, bucket, written).await {
+            writers.into_iter().for_each(|at| replies[at] = error.reply());
         }
         self.moving.note_executed(began, count);
         Ok(replies)
     }
 
-    /// Replies, what was written, and which replies belong to writes. Stops when the replies fill a message.
-    fn execute(&self, bucket: &Bucket, ops: &Ops, picked: &[usize]) -> (Vec<Reply>, Vec<Written>, Vec<usize>) {
-        let next_version = |current: Option<&_>| self.clock.next_after(current);
-        let mut executor = Executor {
+    /// Returns when what was written may be acknowledged: the disk has it, as the bucket wants it, and so have the other replicas.
+    pub(crate) async fn finish_writing(
+        self: &Arc<Self>,
+        before: &Arc<View>,
+        bucket: &Arc<Bucket>,
+        written: Written,
+    ) -> Result<(), Error> {
+        for said in &written.published {
+            self.tell_others(bucket, Tell::Publish(said.clone())).await;
+        }
+        if written.count == 0 {
+            return Ok(());
+        }
+        self.finish_alone(before, bucket, &written);
+        if written.updates.is_empty() {
+            return Ok(bucket.store().synced().await?);
+        }
+        let (synced, ()) = join(bucket.store().synced(), self.replicate(bucket, written.updates)).await;
+        Ok(synced?)
+    }
+
+    /// As far as nobody has to be waited for.
+    pub(crate) fn finish_alone(&self, before: &Arc<View>, bucket: &Bucket, written: &Written) {
+        if written.alone && written.count > 0 {
+            self.look_for_company(before, bucket, &written.partitions);
+        }
+        self.waiters.wake(&bucket.name, &written.filled);
+    }
+
+    /// Who has written as the only replica looks afterwards whether it still is: a node that is to hold a partition may have copied
+    /// it just before ([`crate::transfer`]). What it lacks then is brought to it.
+    fn look_for_company(&self, before: &Arc<View>, bucket: &Bucket, partitions: &[Partition]) {
+        let now = self.view();
+        if Arc::ptr_eq(&now, before) || self.is_alone_with(&now, bucket) {
+            return;
+        }
+        for partition in partitions {
+            for node in now.writers(*partition, bucket.replicas()).filter(|node| *node != self.own) {
+                self.dirty.mark(node, &bucket.name, [*partition]);
+            }
+        }
+        self.repair_wanted.notify_one();
+    }
+
+    /// Whether no other node has to hear of writes to this bucket.
+    pub(crate) fn is_alone_with(&self, view: &View, bucket: &Bucket) -> bool {
+        view.catalog.nodes.len() <= 1 || bucket.replicas() == 1 && view.holders.is_settled() && !view.is_peer_to_peer()
+    }
+
+    /// What commands on this bucket run in.
+    pub(crate) fn scene<'a>(&'a self, bucket: &'a Bucket, source: Option<&'a Bytes>) -> Scene<'a> {
+        Scene {
             store: bucket.store(),
-            next_version: &next_version,
+            clock: &self.clock,
             now_ms: wall_ms(),
             ttl_ms: bucket.ttl_ms(),
-            written: Vec::new(),
-        };
+            source,
+            place: bucket,
+        }
+    }
+
+    /// Replies, what was written, and which replies belong to writes. Stops when the replies fill a message.
+    fn execute(
+        &self,
+        bucket: &Bucket,
+        units: &Units,
+        picked: &[usize],
+        alone: bool,
+    ) -> (Vec<Bytes>, Written, Vec<usize>) {
+        let scene = self.scene(bucket, None);
+        let mut written = Written { alone, waited_for: self.waiters.is_any(), ..Written::default() };
         let (mut replies, mut writers, mut bytes) = (Vec::with_capacity(picked.len()), Vec::new(), 0);
         for at in picked {
-            let (partition, op) = &ops[*at];
-            let before = executor.written.len();
-            let reply = executor.run(*partition, op);
-            if executor.written.len() > before {
+            let before = written.count;
+            let reply = run_unit(&scene, &mut written, &units[*at], units.resp);
+            if written.count > before {
                 writers.push(replies.len());
             }
             bytes += reply.len();
@@ -158,20 +225,20 @@ impl DataTier {
             }
         }
         self.stats.note_commands(replies.len());
-        (replies, executor.written, writers)
+        (replies, written, writers)
     }
 
     fn split(
         &self,
         view: &View,
         bucket: &Bucket,
-        ops: &Ops,
+        units: &Units,
         waiting: &[usize],
         failed: &[NodeId],
     ) -> (Picked, BTreeMap<NodeId, Picked>) {
         let (mut here, mut elsewhere) = (Picked::new(), BTreeMap::<NodeId, Picked>::new());
         for at in waiting {
-            let partition = ops[*at].0;
+            let partition = units[*at].own_partition();
             let acting = match failed.is_empty() {
                 true => view.acting(partition, bucket.replicas()),
                 false => view.acting_without(partition, bucket.replicas(), failed),
@@ -189,14 +256,14 @@ impl DataTier {
         self: &Arc<Self>,
         view: &Arc<View>,
         bucket: &Arc<Bucket>,
-        ops: &Ops,
+        units: &Units,
         mut picked: Picked,
         room: &Room,
-    ) -> (Vec<(usize, Reply)>, Sent) {
+    ) -> (Vec<(usize, Bytes)>, Sent) {
         let mut answers = Vec::with_capacity(picked.len());
         while !picked.is_empty() {
-            let Some(reserved) = room.reserve(picked.iter().map(|at| &ops[*at].1)) else { break };
-            let done = match self.run_here(view, bucket, ops, picked.clone()).await {
+            let Some(reserved) = room.reserve(picked.iter().map(|at| &units[*at])) else { break };
+            let done = match self.run_here(view, bucket, units, picked.clone()).await {
                 Ok(done) => done,
                 Err(epoch) => return (answers, self.after_stale(self.own, epoch).await),
             };
@@ -221,16 +288,16 @@ impl DataTier {
         self: &Arc<Self>,
         view: &Arc<View>,
         bucket: &Arc<Bucket>,
-        run: &mut OpRun,
+        run: &mut UnitRun,
         here: Picked,
         elsewhere: BTreeMap<NodeId, Picked>,
         room: &Room,
         failed: &mut Vec<NodeId>,
     ) -> (bool, Option<Error>) {
-        let ops = run.ops().clone();
+        let units = run.units().clone();
         let remote =
-            join_all(elsewhere.into_iter().map(|(node, picked)| self.run_at(view, bucket, &ops, node, picked, room)));
-        let (local, remote) = join(self.run_picked_here(view, bucket, &ops, here, room), remote).await;
+            join_all(elsewhere.into_iter().map(|(node, picked)| self.run_at(view, bucket, &units, node, picked, room)));
+        let (local, remote) = join(self.run_picked_here(view, bucket, &units, here, room), remote).await;
         let (mut pause, mut trouble) = (false, None);
         for (answers, sent) in remote.into_iter().chain([local]) {
             answers.into_iter().for_each(|(at, reply)| run.answer(at, reply));
@@ -247,21 +314,21 @@ impl DataTier {
         (pause, trouble)
     }
 
-    /// Has `node` run ops, in as many messages as they need and there is room for.
+    /// Has `node` run units, in as many messages as they need and there is room for.
     async fn run_at(
         &self,
         view: &View,
         bucket: &Bucket,
-        ops: &Ops,
+        units: &Units,
         node: NodeId,
         mut picked: Picked,
         room: &Room,
-    ) -> (Vec<(usize, Reply)>, Sent) {
+    ) -> (Vec<(usize, Bytes)>, Sent) {
         let mut answers = Vec::with_capacity(picked.len());
         while !picked.is_empty() {
-            let part = part_len(picked.iter().map(|at| ops[*at].1.len()));
-            let Some(reserved) = room.reserve(picked[..part].iter().map(|at| &ops[*at].1)) else { break };
-            match self.call_execute(view, bucket, ops, node, &picked[..part]).await {
+            let part = part_len(picked.iter().map(|at| units[*at].len()));
+            let Some(reserved) = room.reserve(picked[..part].iter().map(|at| &units[*at])) else { break };
+            match self.call_execute(view, bucket, units, node, &picked[..part]).await {
                 Ok(DataReply::Stale { epoch }) => return (answers, self.after_stale(node, epoch).await),
                 Ok(DataReply::Executed(replies)) if !replies.is_empty() => {
                     room.settle(reserved, &replies);
@@ -270,11 +337,11 @@ impl DataTier {
                     answers.extend(picked.drain(..len).zip(replies));
                 }
                 Ok(_) => {
-                    self.forget_holders(picked[..part].iter().map(|at| ops[*at].0));
+                    self.forget_holders(picked[..part].iter().map(|at| units[*at].own_partition()));
                     let why = format!("{node:?} and this node differ about who holds the key");
                     return (answers, Sent::Again { without: None, why });
                 }
-                Err(error) => return self.after_failure(ops, node, &picked[..part], answers, error),
+                Err(error) => return self.after_failure(units, node, &picked[..part], answers, error),
             }
         }
         (answers, Sent::Done)
@@ -284,48 +351,36 @@ impl DataTier {
         &self,
         view: &View,
         bucket: &Bucket,
-        ops: &Ops,
+        units: &Units,
         node: NodeId,
         picked: &[usize],
     ) -> Result<DataReply, PeerError> {
-        let known = view.known(picked.iter().map(|at| ops[*at].0));
-        let of = self.passed_over(node, picked.iter().map(|at| ops[*at].0));
-        let (bucket, ops) =
-            (Cow::Borrowed(&*bucket.name), picked.iter().map(|at| Cow::Borrowed(&ops[*at].1)).collect());
+        let known = view.known(picked.iter().map(|at| units[*at].own_partition()));
+        let of = self.passed_over(node, picked.iter().map(|at| units[*at].own_partition()));
+        let (bucket, resp) = (Cow::Borrowed(&*bucket.name), units.resp.number());
+        let units = picked.iter().map(|at| Cow::Borrowed(&units[*at])).collect();
         let request = match of.is_empty() {
-            true => DataRequest::Execute { bucket, ops, known },
-            false => DataRequest::StandIn { of, bucket, ops },
+            true => DataRequest::Execute { bucket, units, resp, known },
+            false => DataRequest::StandIn { of, bucket, units, resp },
         };
         self.call_data(node, Priority::Client, &request, FORWARD_DEADLINE).await
-    }
-
-    /// One request to another node's data tier.
-    pub(crate) async fn call_data(
-        &self,
-        node: NodeId,
-        priority: Priority,
-        request: &DataRequest<'_>,
-        within: Duration,
-    ) -> Result<DataReply, PeerError> {
-        let body = self.peers.call(node, priority, Service::Data, encode(request), within).await?;
-        decode(&body).map_err(|why| PeerError::Remote(node, why))
     }
 
     /// The node is gone or hangs: what can be done elsewhere without harm is, the client is told of the rest.
     fn after_failure(
         &self,
-        ops: &Ops,
+        units: &Units,
         node: NodeId,
         tried: &[usize],
-        mut answers: Vec<(usize, Reply)>,
+        mut answers: Vec<(usize, Bytes)>,
         error: PeerError,
-    ) -> (Vec<(usize, Reply)>, Sent) {
+    ) -> (Vec<(usize, Bytes)>, Sent) {
         if matches!(error, PeerError::Unreachable(..) | PeerError::TimedOut(..)) {
             self.note_failure(node);
         }
         let why = error.to_string();
         if matches!(error, PeerError::TimedOut(..)) {
-            let unsafe_again = |at: &usize| !ops[*at].1.is_repeatable();
+            let unsafe_again = |at: &usize| !units[*at].is_repeatable();
             let unknown = tried.iter().filter(|at| unsafe_again(at));
             answers.extend(unknown.map(|at| (*at, Error::Unknown(why.clone()).reply())));
         }
@@ -334,7 +389,7 @@ impl DataTier {
     }
 }
 
-/// Leaves the ops of the node that the op in front is for. If too much is held already, only those that can be taken at once.
+/// Leaves the units of the node that the one in front is for. If too much is held already, only those that can be taken at once.
 fn only_front(front: usize, is_over: bool, here: &mut Picked, elsewhere: &mut BTreeMap<NodeId, Picked>) {
     for picked in [here].into_iter().chain(elsewhere.values_mut()) {
         if picked.first() != Some(&front) {

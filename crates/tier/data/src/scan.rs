@@ -12,11 +12,12 @@ use bytes::Bytes;
 use futures_util::future::join_all;
 use ringway_engine::page::POSITION_BITS;
 use ringway_ports::Priority;
+use ringway_protocol::resp::RespVersion;
 use ringway_ring::{NodeId, PARTITION_COUNT, Partition};
 
 use crate::bucket::Bucket;
 use crate::message::{DataReply, DataRequest};
-use crate::op::{Action, Op};
+use crate::unit::Unit;
 use crate::view::View;
 use crate::{DataTier, Error, peer_door};
 
@@ -35,8 +36,8 @@ const FLUSH_COUNT: usize = 1000;
 /// Where a walk is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Cursor {
-    partition: u16,
-    position: u64,
+    pub(crate) partition: u16,
+    pub(crate) position: u64,
 }
 
 impl Cursor {
@@ -46,7 +47,7 @@ impl Cursor {
             .then_some(Self { partition: partition as u16, position: number & ((1 << POSITION_BITS) - 1) })
     }
 
-    fn number(self) -> u64 {
+    pub(crate) fn number(self) -> u64 {
         (u64::from(self.partition) << POSITION_BITS) | self.position
     }
 }
@@ -147,9 +148,11 @@ impl DataTier {
         let mut cursor = 0;
         loop {
             let (keys, next) = self.scan(bucket, cursor, FLUSH_COUNT, Scope::Bucket).await?;
-            let ops = keys.into_iter().map(|key| Op::new(key, Action::Del)).collect();
-            if let Some(error) = self.run_ops(bucket, ops).await.into_iter().find(|reply| reply.is_error()) {
-                return Err(Error::Unknown(format!("{error:?}")));
+            let (_, open) = self.bucket(bucket).await?;
+            let units = keys.iter().map(|key| Unit::one(open.partition_of(key), &[b"DEL", key])).collect();
+            let replies = self.run_units(bucket, units, RespVersion::Two).await;
+            if let Some(error) = replies.into_iter().find(|reply| reply.starts_with(b"-")) {
+                return Err(Error::Unknown(String::from_utf8_lossy(&error).into_owned()));
             }
             cursor = next;
             if cursor == 0 {
@@ -159,7 +162,12 @@ impl DataTier {
     }
 
     /// Keys in each partition, as its acting primary counts; none in those that were not asked for.
-    async fn counts(self: &Arc<Self>, view: &View, bucket: &Arc<Bucket>, scope: Scope) -> Result<Vec<u32>, Error> {
+    pub(crate) async fn counts(
+        self: &Arc<Self>,
+        view: &View,
+        bucket: &Arc<Bucket>,
+        scope: Scope,
+    ) -> Result<Vec<u32>, Error> {
         let mut by_node: BTreeMap<NodeId, Vec<u16>> = BTreeMap::new();
         for partition in Partition::all() {
             if scope == Scope::Own && view.acting(partition, bucket.replicas()) != Some(self.own) {
@@ -213,7 +221,7 @@ impl DataTier {
         let node = self.acting_or_error(view, bucket, Partition(number))?;
         if node == self.own {
             let reading = bucket.clone();
-            if !bucket.store().blocks() {
+            if !bucket.store().is_on_disk() {
                 return peer_door::keys(bucket, number, from, count as u32);
             }
             let read = tokio::task::spawn_blocking(move || peer_door::keys(&reading, number, from, count as u32)).await;
@@ -232,12 +240,12 @@ impl DataTier {
         }
     }
 
-    fn misdirected(&self, node: NodeId, partitions: &[u16]) -> Error {
+    pub(crate) fn misdirected(&self, node: NodeId, partitions: &[u16]) -> Error {
         self.forget_holders(partitions.iter().map(|number| Partition(*number)));
         Error::Unreachable(format!("{node:?} and this node differ about who holds the keys"))
     }
 
-    fn acting_or_error(&self, view: &View, bucket: &Bucket, partition: Partition) -> Result<NodeId, Error> {
+    pub(crate) fn acting_or_error(&self, view: &View, bucket: &Bucket, partition: Partition) -> Result<NodeId, Error> {
         view.acting(partition, bucket.replicas())
             .ok_or_else(|| Error::Unreachable(format!("partition {} has no reachable replica", partition.0)))
     }

@@ -1,19 +1,25 @@
 //! Numbers for INFO and the metrics. Labels are few: a bucket's name at most.
 
+use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-#[derive(Debug, Default)]
+use metrics::Counter;
+
+#[derive(Default)]
 pub struct Stats {
     pub commands: AtomicU64,
     pub forwarded: AtomicU64,
     pub connections_total: AtomicU64,
     pub connections: AtomicU64,
+    commands_total: OnceLock<Counter>,
 }
 
 impl Stats {
     pub(crate) fn note_commands(&self, count: usize) {
         self.commands.fetch_add(count as u64, Ordering::Relaxed);
-        metrics::counter!("ringway_data_commands_total").increment(count as u64);
+        // Looked up once: this is on the way of every batch.
+        let counter = self.commands_total.get_or_init(|| metrics::counter!("ringway_data_commands_total"));
+        counter.increment(count as u64);
     }
 
     pub(crate) fn note_forwarded(&self, count: usize) {

@@ -16,6 +16,7 @@ use ringway_rt::clock::{self, wall_ms};
 use tracing::{debug, info, warn};
 
 use crate::bucket::Bucket;
+use crate::figures::count;
 use crate::message::{DataReply, DataRequest};
 use crate::view::View;
 use crate::{DataTier, Error};
@@ -43,6 +44,7 @@ pub(crate) async fn run(tier: Arc<DataTier>) {
         for bucket in view.buckets.values() {
             tier.return_gone(&view, bucket, droppable).await;
             let (sweeping, swept_view) = (bucket.clone(), view.clone());
+            bucket.held.figures.note_behind(tier.dirty.behind(&bucket.name), wall_ms());
             let swept = tokio::task::spawn_blocking(move || sweep(&sweeping, &swept_view)).await;
             if let Ok(Err(error)) = swept {
                 warn!(bucket = %bucket.name, %error, "sweep did not finish");
@@ -55,12 +57,14 @@ pub(crate) async fn run(tier: Arc<DataTier>) {
 }
 
 fn sweep(bucket: &Bucket, view: &View) -> Result<(), Error> {
-    let now_ms = wall_ms();
-    for partition in Partition::all().filter(|p| view.is_peer_to_peer() || view.own_writes(*p, bucket.replicas())) {
-        let swept = bucket.store().sweep(partition, now_ms, bucket.held.is_fresh(partition))?;
-        if swept.expired > 0 {
-            metrics::counter!("ringway_data_expired_total").increment(swept.expired);
-        }
+    let may_forget = |partition: Partition| {
+        let is_own = view.is_peer_to_peer() || view.own_writes(partition, bucket.replicas());
+        is_own && bucket.held.is_fresh(partition)
+    };
+    let swept = bucket.store().sweep(wall_ms(), may_forget)?;
+    if swept.expired > 0 {
+        metrics::counter!("ringway_data_expired_total").increment(swept.expired);
+        count(&bucket.held.figures.expired, swept.expired);
     }
     Ok(())
 }

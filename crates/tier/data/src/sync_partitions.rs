@@ -9,13 +9,13 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use ringway_ports::{PeerError, Priority, Service};
-use ringway_replication::Cell;
 use ringway_ring::{NodeId, Partition};
 use ringway_rt::clock::wall_ms;
+use ringway_values::Update;
 
 use crate::bucket::Bucket;
-use crate::message::{Purpose, TransferReply, TransferRequest, decode, encode, root_of};
-use crate::replicate::size_of;
+use crate::message::{Purpose, Told, TransferReply, TransferRequest, decode, encode, root_of};
+use crate::replicate::{decoded, size_of};
 use crate::{DataTier, Error};
 
 const CALL_DEADLINE: Duration = Duration::from_secs(5);
@@ -124,16 +124,16 @@ impl DataTier {
     ) -> Result<Option<Fetched>, Error> {
         let (bucket_name, asked) = (Cow::Borrowed(&*bucket.name), partitions.to_vec());
         let request = TransferRequest::Pages { bucket: bucket_name, partitions: asked, from, purpose };
-        let (cells, next, is_strained) = match self.call_transfer(peer, &request).await? {
-            TransferReply::Pages { cells, next, is_strained } => (cells, next, is_strained),
+        let (states, next, is_strained) = match self.call_transfer(peer, &request).await? {
+            TransferReply::Pages { states, next, is_strained } => (states, next, is_strained),
             TransferReply::Later => return Ok(None),
             _ => return Err(Error::Internal(format!("{peer:?} answered something else than pages"))),
         };
         if next.is_some_and(|(at, position)| at == 0 && position <= from) {
             return Err(Error::Internal(format!("{peer:?} sends the same page again")));
         }
-        let bytes = cells.iter().map(|(key, cell)| size_of(key, cell) as u64).sum();
-        self.merge(bucket, without_the_dead(cells)).await?;
+        let bytes = states.iter().map(|told| size_of(told) as u64).sum();
+        self.merge_updates(bucket, without_the_dead(states)?).await?;
         Ok(Some(Fetched { bytes, next, is_strained }))
     }
 
@@ -145,13 +145,23 @@ impl DataTier {
             }
             Error::Unreachable(error.to_string())
         })?;
-        decode(&body).map_err(Error::Internal)
+        match decode(&body).map_err(Error::Internal)? {
+            TransferReply::Long { id, len } => {
+                self.pull(peer, id, len).await.map_err(|error| Error::Unreachable(error.to_string()))
+            }
+            reply => Ok(reply),
+        }
     }
 }
 
 /// Tombstones that are about to be forgotten everywhere are not spread again.
-fn without_the_dead(mut cells: Vec<(Bytes, Cell)>) -> Vec<(Bytes, Cell)> {
-    let now_ms = wall_ms();
-    cells.retain(|(_, cell)| !cell.is_forgettable(now_ms, crate::bucket::TOMBSTONE_AGE_MAX_MS));
-    cells
+fn without_the_dead(states: Vec<Told>) -> Result<Vec<(u16, Bytes, Update)>, Error> {
+    let (now_ms, mut kept) = (wall_ms(), Vec::with_capacity(states.len()));
+    for (partition, key, state) in states {
+        let state = decoded(&state)?;
+        if !state.is_forgettable(now_ms, crate::bucket::TOMBSTONE_AGE_MAX_MS) {
+            kept.push((partition, key, Update::State(state)));
+        }
+    }
+    Ok(kept)
 }

@@ -7,10 +7,11 @@ use std::time::{Duration, Instant};
 
 use arc_swap::ArcSwap;
 use ringway_catalog::Catalog;
-use ringway_engine::{Disk, DiskStore, MemoryStore, Store};
+use ringway_engine::{BucketStore, Disk};
 use ringway_manifest::Storage;
 use ringway_ports::{ControlLog, Membership, Peers, Placement, Reach, Service};
 use ringway_ring::{Holders, NodeId};
+use ringway_rt::cores::Cores;
 use ringway_rt::{Tasks, clock};
 use tokio::sync::{Notify, watch};
 use tracing::warn;
@@ -18,12 +19,17 @@ use tracing::warn;
 use crate::bucket::{Bucket, Held};
 use crate::clock::Clock;
 use crate::dirty::Dirty;
+use crate::door::memcache::Access;
+use crate::door::memcache::addresses::BucketDoors;
 use crate::handover::Handover;
+use crate::long_message::LongMessages;
 use crate::moving::Moving;
+use crate::outbox::Outboxes;
 use crate::peer_door::{DataDoor, TransferDoor};
 use crate::returning::Returning;
 use crate::stats::Stats;
 use crate::view::{Reached, View};
+use crate::waiters::Waiters;
 use crate::{Config, Error, door, handover, repair, returning, sweep, transfer};
 
 /// How long a node that has just started waits to hear of the others before it takes them for dead.
@@ -49,6 +55,12 @@ pub struct DataTier {
     pub(crate) handover: Handover,
     pub(crate) moving: Moving,
     pub(crate) returning: Returning,
+    pub(crate) waiters: Waiters,
+    pub(crate) bucket_doors: BucketDoors,
+    pub(crate) outboxes: Outboxes,
+    pub(crate) long_messages: LongMessages,
+    /// Where clients are served.
+    pub(crate) cores: Cores,
     catalog: watch::Receiver<Arc<Catalog>>,
     holders: watch::Receiver<Arc<Holders>>,
     reach: watch::Receiver<Reached>,
@@ -98,6 +110,11 @@ impl DataTier {
             handover: Handover::default(),
             moving: Moving::default(),
             returning: Returning::default(),
+            waiters: Waiters::default(),
+            bucket_doors: BucketDoors::default(),
+            outboxes: Outboxes::default(),
+            long_messages: LongMessages::default(),
+            cores: Cores::start("data").expect("threads can be started when the node starts"),
             catalog,
             holders,
             reach,
@@ -120,6 +137,11 @@ impl DataTier {
         if let Some(listener) = &self.config.redis {
             let listener = tokio::net::TcpListener::from_std(listener.try_clone()?)?;
             self.tasks.spawn("redis door", door::run(self.clone(), listener));
+        }
+        if let Some(listener) = &self.config.memcache {
+            let listener = tokio::net::TcpListener::from_std(listener.try_clone()?)?;
+            let access = Access::of(self.config.memcache_bucket.as_deref());
+            self.tasks.spawn("memcached door", door::memcache::run(self.clone(), listener, access));
         }
         self.tasks.spawn("handover", handover::run(self.clone()));
         self.tasks.spawn("repair", repair::run(self.clone()));
@@ -202,6 +224,15 @@ impl DataTier {
         self.has_heard.store(true, Ordering::Relaxed);
     }
 
+    /// Whether that is over.
+    pub(crate) fn has_heard(&self) -> bool {
+        self.has_heard.load(Ordering::Relaxed)
+    }
+
+    pub(crate) fn uptime(&self) -> Duration {
+        self.started.elapsed()
+    }
+
     /// A replica would not take a write. Told once in a while: it may be every write.
     pub(crate) fn note_refusal(&self, node: NodeId, why: &str) {
         if self.refusals.fetch_add(1, Ordering::Relaxed).is_multiple_of(REFUSALS_PER_WARNING) {
@@ -255,10 +286,8 @@ impl DataTier {
             .filter(|(name, held)| catalog.buckets.get(*name).is_none_or(|bucket| bucket.created_ms != held.created_ms))
             .map(|(name, _)| name.clone())
             .collect();
-        for name in deleted {
-            if let Some(Err(error)) = held.remove(&name).map(|held| held.store.delete()) {
-                warn!(bucket = name, %error, "deleted bucket stays on disk");
-            }
+        for held in deleted.iter().filter_map(|name| held.remove(name)).filter(|held| held.store.is_on_disk()) {
+            self.tasks.spawn("delete bucket", delete(held));
         }
     }
 
@@ -272,9 +301,9 @@ impl DataTier {
         let tier = self.clone();
         let open = move || -> Result<(), ringway_engine::Error> {
             let disk = tier.open_disk()?;
-            // The time tells it from a deleted bucket of the same name whose keyspace is still there.
-            let keyspace = format!("{}@{}", bucket.name, bucket.created_ms);
-            let store = Store::Disk(DiskStore::open(disk, &keyspace, bucket.spec.limit.0)?);
+            // The time tells it from a deleted bucket of the same name that is still there.
+            let stored_name = format!("{}@{}", bucket.name, bucket.created_ms);
+            let store = BucketStore::open(disk, &stored_name, bucket.spec.limit.0)?;
             tier.hold(bucket.name, bucket.created_ms, store);
             Ok(())
         };
@@ -290,11 +319,19 @@ impl DataTier {
         Ok(self.disk.get_or_init(|| disk).clone())
     }
 
-    fn hold(&self, name: String, created_ms: u64, store: Store) {
+    fn hold(&self, name: String, created_ms: u64, store: BucketStore) {
         if let Err(ahead) = self.clock.observe(store.latest()) {
             warn!(bucket = name, %ahead, "stored versions are ahead of this node's clock");
         }
         self.held.lock().unwrap_or_else(PoisonError::into_inner).insert(name, Arc::new(Held::new(created_ms, store)));
+    }
+}
+
+/// Takes a bucket off the disk.
+async fn delete(held: Arc<Held>) {
+    let deleted = tokio::task::spawn_blocking(move || held.store.delete()).await;
+    if let Ok(Err(error)) = deleted {
+        warn!(%error, "deleted bucket stays on disk");
     }
 }
 
@@ -303,7 +340,7 @@ fn open_buckets(catalog: &Catalog, held: &mut HashMap<String, Arc<Held>>) -> Has
     let mut buckets = HashMap::new();
     for (name, entry) in &catalog.buckets {
         if entry.spec.storage == Storage::Memory && !held.contains_key(name) {
-            let store = Store::Memory(MemoryStore::new(entry.spec.limit.0));
+            let store = BucketStore::new(entry.spec.limit.0);
             held.insert(name.clone(), Arc::new(Held::new(entry.created_ms, store)));
         }
         if let Some(held) = held.get(name) {

@@ -45,6 +45,26 @@ fn a_report_as_the_first_release_wrote_it_into_the_log_means_everything() {
 }
 
 #[test]
+fn a_bucket_as_the_first_release_stored_it_is_read_with_todays_settings() {
+    let mut json = serde_json::to_value(cluster(1)).unwrap();
+    json["buckets"] = serde_json::json!({ "log": {
+        "name": "log", "app": null, "token": "t", "created_ms": 5,
+        "spec": { "consistency": "Eventual", "replicas": 2, "storage": "Disk", "limit": 64_000_000, "ttl": null },
+    }});
+    let catalog: Catalog = serde_json::from_value(json).unwrap();
+    let spec = &catalog.buckets["log"].spec;
+    assert_eq!(spec.durability(), ringway_manifest::Durability::Batch);
+    assert_eq!((spec.together, spec.ops_per_second, spec.connections), (false, None, None));
+}
+
+#[test]
+fn a_refusal_as_the_first_release_sent_it_is_about_storage() {
+    let json = serde_json::json!({ "bucket_fixed": { "name": "b", "from": "memory", "to": "disk" } });
+    let refusal: crate::Refusal = serde_json::from_value(json).unwrap();
+    assert!(refusal.to_string().contains("its storage cannot change"), "{refusal}");
+}
+
+#[test]
 fn a_catalog_in_the_middle_of_a_change_survives_its_own_json() {
     let mut catalog = cluster(3);
     crate::tests::join(&mut catalog, 4).unwrap();

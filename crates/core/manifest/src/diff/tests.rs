@@ -64,7 +64,10 @@ fn what_is_new_different_and_gone_is_told_and_no_secret_is() {
         .replace("GONE = \"1\"\n", "")
         .replace("to = \"web\"", "to = \"web\"\ntimeout = \"3s\"")
         .replace("run = \"./web\"", "run = \"./web\"\nreplicas = { min = 2, max = 10 }\nhealth = \"/up\"")
-        .replace("[kv.cart]\nttl = \"7d\"", "[kv.basket]\nlimit = \"1GB\"\n[database]\nengine = \"sqlite\"");
+        .replace(
+            "[kv.cart]\nttl = \"7d\"",
+            "[kv.basket]\nlimit = \"1GB\"\ntogether = true\nops_per_second = 500\n[database]\nengine = \"sqlite\"",
+        );
     check(
         Some(OLD),
         &new,
@@ -72,7 +75,7 @@ fn what_is_new_different_and_gone_is_told_and_no_secret_is() {
             ~ env of the app: env API_TOKEN (hidden) -> (hidden), env LOG info -> debug, +env NEW 1, -env GONE
             + database: engine sqlite
             ~ service web: health none -> /up, replicas 1 -> 2..10, database false -> true
-            + bucket basket: limit 1GB
+            + bucket basket: together true, limit 1GB, ops_per_second 500
             ~ route /* (2): timeout none -> 3s
             - bucket cart
         "#]],

@@ -4,7 +4,7 @@ use expect_test::{Expect, expect};
 use proptest::prelude::*;
 
 use super::*;
-use crate::{Bytes, FunctionRun, Replicas, TEMPLATE, Target};
+use crate::{Bytes, Durability, FunctionRun, Replicas, TEMPLATE, Target};
 
 pub(crate) const SHOP: &str = r#"
 name = "shop"
@@ -83,7 +83,11 @@ instances_max = 4
 consistency = "eventual"
 replicas = 1
 storage = "disk"
+durability = "sync"
+together = true
 limit = "1GiB"
+ops_per_second = 5000
+connections = 100
 "#;
 
 fn manifest(text: &str) -> Manifest {
@@ -138,6 +142,9 @@ fn everything_that_can_be_said_is_kept() {
     assert_eq!(rich.services["web"].idle, Duration::from_secs(300));
     assert_eq!(rich.services["jobs"].replicas, Replicas { min: 3, max: 3 });
     assert!(!rich.services["web"].database);
+    let cache = &rich.buckets["cache"];
+    assert_eq!((cache.durability(), cache.together), (Durability::Sync, true));
+    assert_eq!((cache.ops_per_second, cache.connections), (Some(5000), Some(100)));
     let hello = &rich.functions["hello"];
     assert_eq!(hello.run, FunctionRun::Cgi { script: "hello.sh".to_owned() });
     assert_eq!((hello.concurrency, hello.instances_max, hello.memory), (2, 4, Bytes::mb(1000)));
@@ -172,7 +179,9 @@ fn the_template_and_every_example_in_it_are_valid() {
         TEMPLATE.lines().map(|line| if is_example(line) { &line[1..] } else { line }).collect();
     let parsed = parse("template.toml", &uncommented.join("\n")).unwrap_or_else(|faults| panic!("{faults}"));
     assert_eq!(parsed.manifest.services["api"].env["LOG_LEVEL"], "info");
-    assert_eq!(parsed.manifest.buckets["sessions"].replicas, 3);
+    let sessions = &parsed.manifest.buckets["sessions"];
+    assert_eq!((sessions.replicas, sessions.durability()), (3, Durability::Batch));
+    assert_eq!((sessions.ops_per_second, sessions.connections), (None, None), "0 is no limit");
 }
 
 #[test]
@@ -303,7 +312,7 @@ run = "x"
                |
                = help: write it like `500ms`, `10s`, `1h30m` or `7d`
 
-            ringway.toml:26:15: consistency `strict` in [kv.cart] is not available yet; use `eventual`
+            ringway.toml:26:15: `consistency` in [kv.cart]: `strict` is not available yet; use `eventual`
                |
             26 | consistency = "strict"
                |
@@ -560,6 +569,50 @@ health = "/up/*"
             25 | health = "/up/*"
                |
                = help: write the one path that is asked, like `/up`
+        "#]],
+    );
+}
+
+#[test]
+fn a_bucket_says_what_is_wrong_with_it_where_it_stands() {
+    check_faults(
+        r#"name = "a"
+[[route]]
+path = "/"
+to = "static:public"
+[kv.cart]
+durability = "sync"
+together = "yes"
+ops_per_second = -1
+limit = "1kB"
+[kv.log]
+storage = "disk"
+durability = "synch"
+"#,
+        expect![[r#"
+            ringway.toml:6:14: `durability` in [kv.cart]: `sync` is for `storage = "disk"`: this bucket is in memory
+              |
+            6 | durability = "sync"
+              |
+              = help: add `storage = "disk"`, or leave `durability` out: its copies on other nodes are what survives
+
+            ringway.toml:7:12: expected true or false for `together` in [kv.cart], found the string "yes"
+              |
+            7 | together = "yes"
+
+            ringway.toml:8:18: `ops_per_second` in [kv.cart]: -1 is not between 0 and 1000000000
+              |
+            8 | ops_per_second = -1
+
+            ringway.toml:9:9: `limit` in [kv.cart]: 1kB is too little to hold anything: at least 1MiB
+              |
+            9 | limit = "1kB"
+
+            ringway.toml:12:14: `durability` in [kv.log]: `synch` is not known
+               |
+            12 | durability = "synch"
+               |
+               = help: did you mean `sync`?
         "#]],
     );
 }

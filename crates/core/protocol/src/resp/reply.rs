@@ -1,20 +1,38 @@
-//! Core: answers and their bytes in both versions of the protocol.
+//! Core: answers as values, for who has to look into them or carry them; what only goes out is written with
+//! [`Out`].
 
 use std::borrow::Cow;
 
-use bytes::{BufMut, Bytes, BytesMut};
+use bytes::{Bytes, BytesMut};
 use serde::{Deserialize, Serialize};
 
+use super::out::Out;
+
 /// Which protocol the client has chosen with HELLO.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub enum RespVersion {
     #[default]
     Two,
     Three,
 }
 
+impl RespVersion {
+    /// As HELLO names it.
+    pub fn number(self) -> u8 {
+        match self {
+            RespVersion::Two => 2,
+            RespVersion::Three => 3,
+        }
+    }
+
+    /// 3, or anything else for 2.
+    pub fn from_number(number: u8) -> Self {
+        if number == 3 { RespVersion::Three } else { RespVersion::Two }
+    }
+}
+
 /// One answer. Version 2 has no null, map or boolean of its own: they become `$-1`, a flat array and an integer.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub enum Reply {
     Simple(Cow<'static, str>),
     /// With its code: `ERR syntax error`.
@@ -26,6 +44,13 @@ pub enum Reply {
     Map(Vec<(Reply, Reply)>),
     /// Text for people (INFO); a plain bulk string in version 2.
     Verbatim(String),
+    Double(f64),
+    Bool(bool),
+    Set(Vec<Reply>),
+    Push(Vec<Reply>),
+    NullArray,
+    /// The digits of a whole number of any size.
+    BigNumber(String),
 }
 
 impl Reply {
@@ -47,11 +72,14 @@ impl Reply {
     pub fn len(&self) -> usize {
         match self {
             Reply::Simple(text) | Reply::Error(text) => text.len() + 3,
-            Reply::Int(_) | Reply::Null => 8,
+            Reply::Int(_) | Reply::Null | Reply::Bool(_) | Reply::NullArray => 8,
+            Reply::Double(_) => 24,
             Reply::Bulk(bytes) => bytes.len() + 16,
-            Reply::Array(items) => 8 + items.iter().map(Reply::len).sum::<usize>(),
+            Reply::Array(items) | Reply::Set(items) | Reply::Push(items) => {
+                8 + items.iter().map(Reply::len).sum::<usize>()
+            }
             Reply::Map(items) => 8 + items.iter().map(|(key, value)| key.len() + value.len()).sum::<usize>(),
-            Reply::Verbatim(text) => text.len() + 20,
+            Reply::Verbatim(text) | Reply::BigNumber(text) => text.len() + 20,
         }
     }
 
@@ -61,80 +89,16 @@ impl Reply {
 
     /// What comes before the items of an array, for who encodes them one by one.
     pub fn encode_array_head(len: usize, out: &mut BytesMut) {
-        header(out, b'*', len as i64);
+        let mut head = Out::default();
+        head.array(len);
+        head.chunks().for_each(|chunk| out.extend_from_slice(chunk));
     }
 
     pub fn encode(&self, version: RespVersion, out: &mut BytesMut) {
-        match self {
-            Reply::Simple(text) => line(out, b'+', text.as_bytes()),
-            Reply::Error(text) => line(out, b'-', one_line(text).as_bytes()),
-            Reply::Int(number) => header(out, b':', *number),
-            Reply::Bulk(bytes) => bulk(out, bytes),
-            Reply::Null if version == RespVersion::Two => out.put_slice(b"$-1\r\n"),
-            Reply::Null => out.put_slice(b"_\r\n"),
-            Reply::Array(items) => {
-                Reply::encode_array_head(items.len(), out);
-                items.iter().for_each(|item| item.encode(version, out));
-            }
-            Reply::Map(items) => {
-                match version {
-                    RespVersion::Two => header(out, b'*', items.len() as i64 * 2),
-                    RespVersion::Three => header(out, b'%', items.len() as i64),
-                }
-                for (key, value) in items {
-                    key.encode(version, out);
-                    value.encode(version, out);
-                }
-            }
-            Reply::Verbatim(text) if version == RespVersion::Two => bulk(out, text.as_bytes()),
-            Reply::Verbatim(text) => {
-                header(out, b'=', text.len() as i64 + 4);
-                out.put_slice(b"txt:");
-                out.put_slice(text.as_bytes());
-                out.put_slice(b"\r\n");
-            }
-        }
+        let mut encoded = Out::new(version);
+        encoded.reply(self);
+        encoded.chunks().for_each(|chunk| out.extend_from_slice(chunk));
     }
-}
-
-/// Errors may quote what the client sent: a line break in it would be read as the next answer.
-fn one_line(text: &str) -> Cow<'_, str> {
-    match text.contains(['\r', '\n']) {
-        true => Cow::Owned(text.replace(['\r', '\n'], " ")),
-        false => Cow::Borrowed(text),
-    }
-}
-
-fn line(out: &mut BytesMut, kind: u8, text: &[u8]) {
-    out.put_u8(kind);
-    out.put_slice(text);
-    out.put_slice(b"\r\n");
-}
-
-fn bulk(out: &mut BytesMut, bytes: &[u8]) {
-    header(out, b'$', bytes.len() as i64);
-    out.put_slice(bytes);
-    out.put_slice(b"\r\n");
-}
-
-fn header(out: &mut BytesMut, kind: u8, number: i64) {
-    let mut digits = [0; 20];
-    let mut at = digits.len();
-    let mut rest = number.unsigned_abs();
-    loop {
-        at -= 1;
-        digits[at] = b'0' + (rest % 10) as u8;
-        rest /= 10;
-        if rest == 0 {
-            break;
-        }
-    }
-    out.put_u8(kind);
-    if number < 0 {
-        out.put_u8(b'-');
-    }
-    out.put_slice(&digits[at..]);
-    out.put_slice(b"\r\n");
 }
 
 #[cfg(test)]

@@ -8,52 +8,14 @@ use std::ops::Range;
 
 use bytes::{Buf, Bytes, BytesMut};
 use memchr::memchr;
-use thiserror::Error;
 
-/// The longest line of an inline command, or of a length.
-const LINE_LEN_MAX: usize = 64 * 1024;
-
-/// What one client may send.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Limits {
-    pub args_max: usize,
-    pub bulk_len_max: usize,
-    pub authenticated: bool,
-}
-
-impl Limits {
-    /// Before the client has said who it is: as much as AUTH and HELLO need.
-    pub const UNAUTHENTICATED: Limits = Limits { args_max: 10, bulk_len_max: 16 * 1024, authenticated: false };
-    pub const AUTHENTICATED: Limits = Limits { args_max: 1024 * 1024, bulk_len_max: 64 << 20, authenticated: true };
-}
+use super::limits::{LINE_LEN_MAX, Limits, ProtocolError};
+pub use super::number::parse_int;
 
 /// One command: its name and arguments. Never empty.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Request {
     pub args: Vec<Bytes>,
-}
-
-/// The client does not speak the protocol. Tell it and close: where the next command begins is not known.
-#[derive(Debug, Clone, PartialEq, Eq, Error)]
-pub enum ProtocolError {
-    #[error("Protocol error: invalid multibulk length")]
-    ArgCount,
-    #[error("Protocol error: unauthenticated multibulk length")]
-    UnauthenticatedArgCount,
-    #[error("Protocol error: invalid bulk length")]
-    BulkLen,
-    #[error("Protocol error: unauthenticated bulk length")]
-    UnauthenticatedBulkLen,
-    #[error("Protocol error: expected '$', got '{0}'")]
-    NotBulk(char),
-    #[error("Protocol error: too big mbulk count string")]
-    LongArgCount,
-    #[error("Protocol error: too big bulk count string")]
-    LongBulkLen,
-    #[error("Protocol error: too big inline request")]
-    LongLine,
-    #[error("Protocol error: unbalanced quotes in request")]
-    Quotes,
 }
 
 /// Where it is in the command at the start of the buffer.
@@ -151,7 +113,7 @@ impl RequestParser {
     fn bulk_len_in(&self, line: &[u8]) -> Result<usize, ProtocolError> {
         match line.first() {
             Some(b'$') => {}
-            other => return Err(ProtocolError::NotBulk(other.map_or('\r', |byte| char::from(*byte)))),
+            other => return Err(ProtocolError::NotBulk(*other.unwrap_or(&b'\r'))),
         }
         let len = parse_int(&line[1..]).filter(|len| *len >= 0).ok_or(ProtocolError::BulkLen)? as u64;
         if len <= self.limits.bulk_len_max as u64 {
@@ -266,31 +228,6 @@ fn line_at(buffer: &BytesMut, from: usize, too_long: ProtocolError) -> Result<Op
         Some(end) if end + 1 >= rest.len() => Ok(None),
         Some(end) => Ok(Some((&rest[..end], from + end + 2))),
     }
-}
-
-/// A decimal number as Redis' `string2ll` takes it: no `+`, no leading zeros, no overflow.
-pub fn parse_int(text: &[u8]) -> Option<i64> {
-    let (negative, digits) = match text {
-        [b'-', rest @ ..] => (true, rest),
-        _ => (false, text),
-    };
-    let canonical = match digits {
-        [] => false,
-        [b'0'] => !negative,
-        [b'0', ..] => false,
-        _ => digits.len() <= 19,
-    };
-    if !canonical {
-        return None;
-    }
-    digits.iter().try_fold(0i64, |number, byte| {
-        let digit = i64::from(byte.wrapping_sub(b'0'));
-        if digit > 9 {
-            return None;
-        }
-        let number = number.checked_mul(10)?;
-        if negative { number.checked_sub(digit) } else { number.checked_add(digit) }
-    })
 }
 
 #[cfg(test)]

@@ -3,7 +3,7 @@ use proptest::prelude::*;
 use super::*;
 
 fn cells() -> impl Strategy<Value = Cell> {
-    let version = (0..4u64, 0..2u32, 0..3u64).prop_map(|(wall_ms, count, node)| Version { wall_ms, count, node });
+    let version = (0..4u64, 0..2u16, 0..3u64).prop_map(|(wall_ms, count, node)| Version { wall_ms, count, node });
     // One version is one write: its value follows from it.
     version.prop_map(|version| Cell {
         version,

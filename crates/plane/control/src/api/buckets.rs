@@ -1,9 +1,15 @@
-//! Core: buckets, with what they hold.
+//! Core: buckets, with what they hold, promise and may lose.
 
-use ringway_manifest::{Consistency, Storage};
+use ringway_manifest::{Consistency, Durability, Storage};
+use ringway_ports::KvStats;
 use serde::{Deserialize, Serialize};
 
-/// `GET /v1/buckets`, `GET /v1/buckets/{name}`
+use super::status::{NodeRef, Reach, ShareView};
+
+/// `PUT /v1/buckets/{name}`
+pub use ringway_catalog::BucketChange as ChangeBucket;
+
+/// `GET /v1/buckets`, `GET /v1/buckets/{name}`, `PUT /v1/buckets/{name}`
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct BucketView {
     pub name: String,
@@ -11,8 +17,18 @@ pub struct BucketView {
     pub consistency: Consistency,
     pub replicas: u8,
     pub storage: Storage,
+    /// What a write waits for.
+    #[serde(default = "durability_before")]
+    pub durability: Durability,
+    #[serde(default)]
+    pub together: bool,
     pub limit_bytes: u64,
     pub ttl_ms: Option<u64>,
+    /// Of each node; None for no limit.
+    #[serde(default)]
+    pub ops_per_second: Option<u32>,
+    #[serde(default)]
+    pub connections: Option<u32>,
     pub created_ms: u64,
     /// All copies on all nodes that answered.
     pub keys_held: u64,
@@ -35,9 +51,17 @@ pub struct CreateBucket {
     #[serde(default)]
     pub storage: Option<Storage>,
     #[serde(default)]
+    pub durability: Option<Durability>,
+    #[serde(default)]
+    pub together: Option<bool>,
+    #[serde(default)]
     pub limit_bytes: Option<u64>,
     #[serde(default)]
     pub ttl_ms: Option<u64>,
+    #[serde(default)]
+    pub ops_per_second: Option<u32>,
+    #[serde(default)]
+    pub connections: Option<u32>,
 }
 
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -46,4 +70,44 @@ pub struct CreatedBucket {
     /// `redis://BUCKET:TOKEN@host:port`; None where this node has no Redis door.
     pub url: Option<String>,
     pub token: String,
+}
+
+/// `GET /v1/buckets/{name}/info`
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct BucketInfo {
+    #[serde(flatten)]
+    pub bucket: BucketView,
+    pub words: BucketWords,
+    /// Keys of the bucket, each counted once; None if a node cannot tell.
+    pub keys: Option<u64>,
+    /// Of reads that found something; None before there was one.
+    pub hit_ratio: Option<f64>,
+    /// By name; nodes that hold nothing of it are there too.
+    pub nodes: Vec<BucketOnNode>,
+}
+
+/// What a bucket is worth, in sentences.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct BucketWords {
+    pub promises: Vec<String>,
+    pub may_lose: Vec<String>,
+    /// How it stands with that at the moment.
+    pub now: Vec<String>,
+    /// Whether something of that needs somebody.
+    pub is_well: bool,
+}
+
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct BucketOnNode {
+    pub node: NodeRef,
+    pub reach: Reach,
+    /// In partitions, of 4096; of the one if the bucket's keys are together.
+    pub share: ShareView,
+    /// None if the node did not answer.
+    pub stats: Option<KvStats>,
+}
+
+/// A disk bucket of the first release waited for its disk.
+fn durability_before() -> Durability {
+    Durability::Sync
 }

@@ -3,15 +3,15 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
 
 use crate::Error;
-use crate::api::{Done, KvKey, KvKeys};
+use crate::api::{Done, KvKeys, KvLine, RecordLine};
 use crate::control::Control;
 use crate::reply::{Reply, bytes, json};
 use crate::request::Call;
+use crate::resources::kv_top::key_view;
+use crate::resources::logs::JSON_LINES;
 
 const VALUE_BYTES_MAX: usize = 4 << 20;
 const COUNT_DEFAULT: usize = 100;
@@ -21,17 +21,27 @@ pub(crate) async fn scan(control: Arc<Control>, call: Call) -> Reply {
     let cursor = call.number("cursor")?.unwrap_or(0);
     let count = call.number("count")?.unwrap_or(COUNT_DEFAULT).clamp(1, COUNT_MAX);
     let page = control.deps.kv.scan(call.param(0)?, cursor, count).await?;
-    let keys = page
-        .keys
-        .iter()
-        .map(|key| KvKey { base64: STANDARD.encode(key), utf8: std::str::from_utf8(key).ok().map(str::to_owned) });
-    json(&KvKeys { keys: keys.collect(), cursor: page.cursor })
+    json(&KvKeys { keys: page.keys.iter().map(key_view).collect(), cursor: page.cursor })
 }
 
 pub(crate) async fn get(control: Arc<Control>, call: Call) -> Reply {
+    match call.query("as")?.as_deref() {
+        None | Some("bytes") => {}
+        Some("lines") => return get_lines(control, call).await,
+        Some(other) => return Err(Error::BadRequest(format!("`as` is bytes or lines, not `{other}`"))),
+    }
     let value = control.deps.kv.get(call.param(0)?, key(&call)).await?;
     let value = value.ok_or_else(|| Error::NotFound(no_key(&call)))?;
     Ok(bytes("application/octet-stream", value))
+}
+
+/// A key of whatever type, with its expiry, as an export would have it.
+async fn get_lines(control: Arc<Control>, call: Call) -> Reply {
+    let record = control.deps.kv.read(call.param(0)?, key(&call)).await?;
+    let record = record.ok_or_else(|| Error::NotFound(no_key(&call)))?;
+    let mut lines = Vec::new();
+    RecordLine::of(record).into_iter().for_each(|line| KvLine::Record(line).write(&mut lines));
+    Ok(bytes(JSON_LINES, lines))
 }
 
 pub(crate) async fn put(control: Arc<Control>, call: Call) -> Reply {

@@ -32,7 +32,7 @@ const POLL_EVERY: Duration = Duration::from_millis(500);
 const SILENT_POLLS_MAX: u32 = 20;
 /// Pieces that wait for a slow follower; then the polling waits too.
 const PIECES_MAX: usize = 4;
-const JSON_LINES: &str = "application/x-ndjson";
+pub(crate) const JSON_LINES: &str = "application/x-ndjson";
 
 pub(crate) async fn recent(control: Arc<Control>, call: Call) -> Reply {
     let app = call.required("app")?;

@@ -13,9 +13,10 @@ use ringway_catalog::{Addresses, BlobId, Catalog, Command, JoinToken, NodeInfo, 
 use ringway_control::api::IssuedToken;
 use ringway_control::{Config, Control, Deps, Fetch, PartitionLoad};
 use ringway_ports::{
-    BlobError, Blobs, ControlLog, InstanceView, Instances, Kv, KvError, KvPage, LogLine, LookupError, LookupWish,
-    Lookups, Membership, PeerError, PeerHandler, PeerStream, Peers, Priority, ProposeError, Reach, Ring, RingError,
-    Service, Stop, VirtualNodeView, Walked,
+    BigKey, BlobError, Blobs, ChangesFrom, ControlLog, Existing, HotKey, InstanceView, Instances, Kv, KvChange,
+    KvChanges, KvError, KvKind, KvPage, KvPattern, KvRecord, KvRecords, KvStats, KvTop, KvValue, LogLine, LookupError,
+    LookupWish, Lookups, Membership, PeerError, PeerHandler, PeerStream, Peers, Priority, ProposeError, Reach, Ring,
+    RingError, Service, Stop, VirtualNodeView, Walked,
 };
 use ringway_ring::{Holders, NodeId, Partition, Point, Step, Via, VirtualNode, partition_of};
 use tokio::sync::{broadcast, watch};
@@ -32,6 +33,10 @@ pub struct World {
     published: watch::Sender<Arc<Catalog>>,
     handlers: Handlers,
     values: Arc<Mutex<BTreeMap<Key, Bytes>>>,
+    /// What is no string, as it was imported.
+    pub collections: Arc<Mutex<BTreeMap<Key, KvRecord>>>,
+    /// The data tier tells changes.
+    pub tells_changes: Arc<Mutex<bool>>,
     pub blobs: Arc<Mutex<HashMap<BlobId, Vec<u8>>>>,
     pub reach: watch::Sender<Arc<BTreeMap<NodeId, Reach>>>,
     pub dir: PathBuf,
@@ -49,6 +54,9 @@ pub struct Node {
     pub transfer: Arc<Mutex<Option<(u64, u64)>>>,
     pub fetches: Arc<Mutex<Vec<Fetch>>>,
     pub memory: Arc<Mutex<u64>>,
+    /// What was executed here.
+    pub feed: watch::Sender<Vec<KvChange>>,
+    pub stats: Arc<Mutex<KvStats>>,
 }
 
 pub fn node_id(n: u8) -> NodeId {
@@ -85,6 +93,8 @@ impl World {
             published: watch::channel(Arc::default()).0,
             handlers: Arc::default(),
             values: Arc::default(),
+            collections: Arc::default(),
+            tells_changes: Arc::default(),
             blobs: Arc::default(),
             reach: watch::channel(Arc::default()).0,
             dir,
@@ -125,6 +135,8 @@ impl World {
             transfer: Arc::default(),
             fetches: Arc::default(),
             memory: Arc::new(Mutex::new(48_000_000)),
+            feed: watch::channel(Vec::new()).0,
+            stats: Arc::default(),
         }
     }
 
@@ -357,6 +369,13 @@ impl Node {
     }
 }
 
+impl Node {
+    fn note(&self, key: &Bytes, event: &str) {
+        let change = KvChange { at_ms: ringway_rt::clock::wall_ms(), key: key.clone(), event: event.to_owned() };
+        self.feed.send_modify(|feed| feed.push(change));
+    }
+}
+
 impl Kv for Node {
     fn get(&self, bucket: &str, key: Bytes) -> BoxFuture<'static, Result<Option<Bytes>, KvError>> {
         ready(self.values(bucket, |values, bucket| values.get(&(bucket, key)).cloned())).boxed()
@@ -369,10 +388,12 @@ impl Kv for Node {
         value: Bytes,
         _: Option<Duration>,
     ) -> BoxFuture<'static, Result<(), KvError>> {
+        self.note(&key, "set");
         ready(self.values(bucket, |values, bucket| drop(values.insert((bucket, key), value)))).boxed()
     }
 
     fn del(&self, bucket: &str, key: Bytes) -> BoxFuture<'static, Result<bool, KvError>> {
+        self.note(&key, "del");
         ready(self.values(bucket, |values, bucket| values.remove(&(bucket, key)).is_some())).boxed()
     }
 
@@ -389,6 +410,101 @@ impl Kv for Node {
         let values = self.world.values.lock().expect("not poisoned");
         let own = values.iter().filter(|((of, _), _)| of == bucket);
         Some(own.fold((0, 0), |(keys, bytes), ((_, key), value)| (keys + 1, bytes + (key.len() + value.len()) as u64)))
+    }
+
+    fn read(&self, bucket: &str, key: Bytes) -> BoxFuture<'static, Result<Option<KvRecord>, KvError>> {
+        let collection =
+            self.world.collections.lock().expect("not poisoned").get(&(bucket.to_owned(), key.clone())).cloned();
+        let value = self.values(bucket, |values, bucket| values.get(&(bucket, key.clone())).cloned());
+        let string = |value| KvRecord { value: KvValue::String(value), ..KvRecord::empty(key) };
+        ready(value.map(|value| value.map(string).or(collection))).boxed()
+    }
+
+    /// Two keys a page.
+    fn export(&self, bucket: &str, cursor: u64, _: usize) -> BoxFuture<'static, Result<KvRecords, KvError>> {
+        let collections = self.world.collections.lock().expect("not poisoned").clone();
+        let page = self.values(bucket, |values, bucket| {
+            let strings = values.iter().map(|((of, key), value)| {
+                (of.clone(), KvRecord { value: KvValue::String(value.clone()), ..KvRecord::empty(key.clone()) })
+            });
+            let collections = collections.into_iter().map(|((of, _), record)| (of, record));
+            let all: Vec<KvRecord> =
+                strings.chain(collections).filter(|(of, _)| *of == bucket).map(|(_, record)| record).collect();
+            let end = (cursor as usize + 2).min(all.len());
+            let records = all[(cursor as usize).min(end)..end].to_vec();
+            KvRecords { records, cursor: if end == all.len() { 0 } else { end as u64 } }
+        });
+        ready(page).boxed()
+    }
+
+    fn import(
+        &self,
+        bucket: &str,
+        records: Vec<KvRecord>,
+        existing: Existing,
+    ) -> BoxFuture<'static, Result<u64, KvError>> {
+        let mut collections = self.world.collections.lock().expect("not poisoned");
+        let written = self.values(bucket, |values, bucket| {
+            let mut written = 0;
+            for record in records {
+                let place = (bucket.clone(), record.key.clone());
+                if existing == Existing::Keep && (values.contains_key(&place) || collections.contains_key(&place)) {
+                    continue;
+                }
+                written += 1;
+                match &record.value {
+                    KvValue::String(value) if record.continues => {
+                        let begun = values.remove(&place).unwrap_or_default();
+                        values.insert(place, [&begun[..], &value[..]].concat().into());
+                    }
+                    KvValue::String(value) => drop(values.insert(place, value.clone())),
+                    _ => drop(collections.insert(place, record)),
+                }
+            }
+            written
+        });
+        ready(written).boxed()
+    }
+
+    fn stats(&self, bucket: &str) -> Option<KvStats> {
+        let (keys, bytes) = self.usage(bucket)?;
+        Some(KvStats { keys, bytes, ..self.stats.lock().expect("not poisoned").clone() })
+    }
+
+    fn top(&self, bucket: &str, _: usize) -> BoxFuture<'static, Result<KvTop, KvError>> {
+        let big = self.values(bucket, |values, _| {
+            let row = |((_, key), value): (&Key, &Bytes)| {
+                let (bytes, len) = (value.len() as u64, value.len() as u64);
+                BigKey { key: key.clone(), kind: KvKind::String, bytes, len }
+            };
+            values.iter().map(row).collect::<Vec<_>>()
+        });
+        let rate = f64::from(self.id.as_bytes()[0]);
+        let hot = vec![HotKey { key: Bytes::from(format!("hot{rate}")), ops_per_second: rate, error: 0.5 }];
+        ready(big.map(|big| KvTop { walked: big.len() as u64, hot, big, sampled_one_in: 64, ..KvTop::default() }))
+            .boxed()
+    }
+
+    fn changes(
+        &self,
+        _: &str,
+        pattern: KvPattern,
+        from: Option<ChangesFrom>,
+        within: Duration,
+    ) -> BoxFuture<'static, Result<KvChanges, KvError>> {
+        if !*self.world.tells_changes.lock().expect("not poisoned") {
+            return ready(Err(KvError::Unsupported("tell of changes"))).boxed();
+        }
+        let mut feed = self.feed.subscribe();
+        async move {
+            let start = from.map_or(feed.borrow().len() as u64, |from| from.next);
+            // In time or not: what there is is told.
+            let _ = tokio::time::timeout(within, feed.wait_for(|all| all.len() as u64 > start)).await.map(drop);
+            let all = feed.borrow().clone();
+            let changes = all[start as usize..].iter().filter(|change| pattern.matches(&change.key)).cloned().collect();
+            Ok(KvChanges { changes, next: ChangesFrom { run: 1, next: all.len() as u64 }, lost: 0 })
+        }
+        .boxed()
     }
 }
 

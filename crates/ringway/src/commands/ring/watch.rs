@@ -1,24 +1,19 @@
 //! `ringway ring --watch`: on a terminal the picture, drawn anew in place; else a line for each change.
 
-use std::io::{IsTerminal as _, Write as _};
+use std::io::IsTerminal as _;
 
 use anyhow::Result;
 use ringway_control::api::{RingFrame, RingView};
 
 use super::changes::changes;
-use super::{has_colour, picture, room};
+use super::{picture, room};
 use crate::admin_client::{AdminClient, Lines};
 use crate::output::{self, say};
 use crate::ring_picture::Room;
+use crate::screen::{ROWS_BELOW as SCREEN_ROWS, Screen};
 
-/// The other screen, so that what was there before comes back. Lines that are too long are cut, not continued.
-const ENTER: &str = "\x1b[?1049h\x1b[?25l\x1b[?7l";
-const LEAVE: &str = "\x1b[?7h\x1b[?25h\x1b[?1049l";
-const HOME: &str = "\x1b[H";
-const CLEAR_LINE: &str = "\x1b[K";
-const CLEAR_BELOW: &str = "\x1b[J";
-/// Below the picture: a blank line, the time, how to end it.
-const ROWS_BELOW: usize = 3;
+/// Below the picture: a blank line, the time, and what the screen itself says.
+const ROWS_BELOW: usize = 2 + SCREEN_ROWS;
 
 pub async fn run(client: &AdminClient, json: bool) -> Result<()> {
     let frames = Frames { lines: client.lines("/v1/ring/watch").await?, ring: None };
@@ -97,39 +92,6 @@ async fn draw(mut frames: Frames) -> Result<()> {
 
 fn shown(frame: &RingFrame, room: Room) -> String {
     let Some(ring) = &frame.ring else { return String::new() };
-    let picture = picture(ring, &frame.status, &frame.transfers, room, has_colour());
+    let picture = picture(ring, &frame.status, &frame.transfers, room, output::has_colour());
     format!("{picture}\n\n  {} UTC, seen from {}", &output::clock(frame.status.now_ms)[..8], frame.status.node.name)
-}
-
-/// The terminal's other screen; the first one comes back when this is dropped.
-struct Screen;
-
-impl Screen {
-    fn enter() -> Self {
-        put(ENTER);
-        Self
-    }
-
-    /// Each line replaces the one before it: nothing flickers.
-    fn show(&self, text: &str) {
-        let mut out = String::from(HOME);
-        for line in text.lines() {
-            out += line;
-            out += CLEAR_LINE;
-            out += "\r\n";
-        }
-        put(&(out + CLEAR_BELOW + "  Ctrl-C ends"));
-    }
-}
-
-impl Drop for Screen {
-    fn drop(&mut self) {
-        put(LEAVE);
-    }
-}
-
-/// A terminal that is gone needs nothing any more.
-fn put(text: &str) {
-    let mut out = std::io::stdout().lock();
-    let _ = out.write_all(text.as_bytes()).and_then(|()| out.flush());
 }

@@ -18,6 +18,15 @@ fn config() -> Config {
     }
 }
 
+/// One bucket has a door.
+struct Doors;
+
+impl MemcacheDoors for Doors {
+    fn address(&self, bucket: &str) -> Option<SocketAddr> {
+        (bucket == "shop.user-sessions").then(|| "127.9.8.7:20211".parse().unwrap())
+    }
+}
+
 fn release() -> Release {
     let mut manifest = Manifest::new("shop");
     manifest.hosts = vec!["*.example.org".to_owned(), "shop.example.org".to_owned()];
@@ -51,6 +60,7 @@ fn shown(database: bool, component: bool) -> String {
     let facts = Facts {
         config: &config,
         catalog: &catalog,
+        memcache: &Doors,
         app: "shop",
         release: &release,
         env: &env,
@@ -73,6 +83,8 @@ fn a_process_gets_what_the_app_is_entitled_to_and_facts_cannot_be_overridden() {
         DATABASE_URL=sqlite:////data/apps/shop/shop.sqlite3
         HOME=/data/run/shop/web-1
         LANG=de_DE.UTF-8
+        MEMCACHED_SERVERS=127.9.8.7:20211
+        MEMCACHED_SERVERS_USER_SESSIONS=127.9.8.7:20211
         MODE=unit
         OTEL_EXPORTER_OTLP_ENDPOINT=http://127.0.0.1:4318
         OTEL_SERVICE_NAME=shop/web
@@ -96,7 +108,13 @@ fn a_process_gets_what_the_app_is_entitled_to_and_facts_cannot_be_overridden() {
 fn a_component_gets_no_secrets_that_it_could_not_use() {
     let text = shown(true, true);
     assert!(text.contains("MODE=unit\n") && text.contains("RINGWAY_APP=shop\n"), "{text}");
-    assert!(!text.contains("secret") && !text.contains("TMPDIR") && !text.contains("DATABASE_URL"), "{text}");
+    assert!(
+        !text.contains("secret")
+            && !text.contains("MEMCACHED")
+            && !text.contains("TMPDIR")
+            && !text.contains("DATABASE_URL"),
+        "{text}"
+    );
 }
 
 #[test]

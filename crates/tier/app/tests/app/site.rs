@@ -18,8 +18,8 @@ use ringway_app::{AppTier, Config, Deps};
 use ringway_catalog::{App, BlobId, Catalog, Command, NodeInfo, Outcome, Release};
 use ringway_manifest::{Function, FunctionRun, Manifest, Service, Target};
 use ringway_ports::{
-    BlobError, Blobs, Body, ControlLog, Instances, Invocation, Invoke, InvokeError, Membership, NoTelemetry,
-    ProposeError, Reach, Work, empty, full,
+    BlobError, Blobs, Body, ControlLog, Instances, Invocation, Invoke, InvokeError, Membership, NoMemcacheDoors,
+    NoTelemetry, ProposeError, Reach, Work, empty, full,
 };
 use ringway_protocol::trace_context::TraceContext;
 use ringway_ring::NodeId;
@@ -56,6 +56,7 @@ impl Site {
             control: control.clone(),
             membership: Arc::new(Alone(watch::Sender::new(Arc::default()))),
             telemetry: Arc::new(NoTelemetry),
+            memcache: Arc::new(NoMemcacheDoors),
         };
         let config = Config {
             data_dir: dir.join("data"),

@@ -1,130 +1,250 @@
-//! Driver: the commands of one read. Those on keys are collected and run together; one that is about more than keys comes after
-//! all before it and before all behind it. Replies go out while others are still to be made, so that few are held.
+//! Driver: commands that need more than the short way ([`super::local`]): keys of other nodes, keys in several partitions, commands
+//! about more than keys.
+//!
+//! Those on keys are collected and run together; one that is about more than keys comes after all before it and before all behind
+//! it. Replies go out while others are still to be made, so that few are held.
 
 use std::io;
 use std::sync::Arc;
 
-use ringway_protocol::resp::{Reply, Request};
+use bytes::Bytes;
+use ringway_protocol::resp::{Out, RespVersion};
 
 use crate::DataTier;
-use crate::door::command::{self, Gather, Plan, Spec, Whole};
+use crate::bucket::Bucket;
+use crate::call::Args;
+use crate::command::{Gather, Run, Spec, Whole, key_positions};
 use crate::door::output::Output;
-use crate::door::redirect;
-use crate::door::session::{self, Session};
-use crate::glob;
-use crate::op::Op;
-use crate::op_run::{OpRun, REPLIES_BYTES_MAX};
+use crate::door::session::Session;
+use crate::door::{blocking, gather, pubsub, redirect, scripting, session, transaction, whole};
+use crate::fail::{Fail, Ran};
+use crate::unit::Unit;
+use crate::unit_run::{REPLIES_BYTES_MAX, UnitRun};
 
-/// A command with more ops than this runs on its own.
-const SHARED_OPS_MAX: usize = 1024;
-const TOO_LONG: Reply =
-    Reply::error("ERR the replies of this command are together longer than 64 MiB: ask for fewer keys at once");
+/// A command with more units than this runs on its own.
+const SHARED_UNITS_MAX: usize = 1024;
+const TOO_LONG: Fail =
+    Fail::new("ERR the replies of this command are together longer than 64 MiB: ask for fewer keys at once");
 
-/// Commands whose ops wait to be run together.
+/// Commands whose units wait to be run together.
 #[derive(Default)]
 struct Pending {
-    ops: Vec<Op>,
+    units: Vec<Unit>,
     answers: Vec<Answer>,
 }
 
 /// Where the reply of a command comes from.
 enum Answer {
-    Ready(Reply),
-    /// That many of the ops.
+    Ready(Bytes),
+    One,
+    /// That many units.
     Of(usize, Gather),
+}
+
+/// What a command comes to.
+enum Plan {
+    Units(Vec<Unit>, Option<Gather>),
+    Ready(Bytes),
+    /// It is run on its own: after all before it.
+    Alone(&'static Spec),
 }
 
 /// Writes one reply for each command, in the protocol version that was chosen when it came.
 pub(super) async fn run(
     tier: &Arc<DataTier>,
     session: &mut Session,
-    requests: Vec<Request>,
+    commands: &[Args<'_>],
     output: &mut Output,
 ) -> io::Result<()> {
+    if let Some(bucket) = session.bucket().filter(|bucket| !tier.view().buckets.contains_key(*bucket)) {
+        // One on disk is opened when it is first used; what is wrong with it, its commands say.
+        let _ = tier.bucket(bucket).await;
+    }
     let mut pending = Pending::default();
-    for request in requests {
-        match session::plan(session, &request.args) {
-            Plan::Reply(reply) => pending.answers.push(Answer::Ready(reply)),
-            Plan::Keyed(op) => match redirected(tier, session, &request, std::slice::from_ref(&op)) {
-                Some(reply) => pending.answers.push(Answer::Ready(reply)),
-                None => {
-                    pending.ops.push(op);
-                    pending.answers.push(Answer::Of(1, Gather::Only));
-                }
-            },
-            Plan::Gathered(ops, gather) => {
-                if let Some(reply) = redirected(tier, session, &request, &ops) {
-                    pending.answers.push(Answer::Ready(reply));
-                    continue;
-                }
-                let is_large = ops.len() > SHARED_OPS_MAX;
+    for args in commands {
+        match plan(tier, session, args) {
+            Plan::Ready(reply) => pending.answers.push(Answer::Ready(reply)),
+            Plan::Units(units, how) => {
+                let is_large = units.len() > SHARED_UNITS_MAX;
                 if is_large {
                     settle(tier, session, &mut pending, output).await?;
                 }
-                pending.answers.push(Answer::Of(ops.len(), gather));
-                pending.ops.extend(ops);
+                pending.answers.push(how.map_or(Answer::One, |how| Answer::Of(units.len(), how)));
+                pending.units.extend(units);
                 if is_large {
                     settle(tier, session, &mut pending, output).await?;
                 }
             }
-            Plan::Session(kind) => {
+            Plan::Alone(spec) => {
                 settle(tier, session, &mut pending, output).await?;
-                let reply = session::run(tier, session, kind, &request.args).await;
-                output.put(session.version(), reply).await?;
+                run_one_alone(tier, session, spec, args, output).await?;
                 if session.is_closing() {
                     return Ok(());
                 }
-            }
-            Plan::Whole(whole) => {
-                settle(tier, session, &mut pending, output).await?;
-                let reply = run_whole(tier, session, whole).await;
-                output.put(session.version(), reply).await?;
             }
         }
     }
     settle(tier, session, &mut pending, output).await
 }
 
+fn plan(tier: &Arc<DataTier>, session: &mut Session, args: Args<'_>) -> Plan {
+    let fail = |fail: Fail| Plan::Ready(fail.reply());
+    let spec = match Spec::of(args) {
+        Ok(spec) => spec,
+        Err(wrong) => {
+            session.spoil_transaction();
+            // Somebody unknown is not told which commands there are.
+            return fail(if session.is_authenticated() { wrong } else { Fail::NO_AUTH });
+        }
+    };
+    if !session.is_authenticated() && !spec.is_open() {
+        return fail(Fail::NO_AUTH);
+    }
+    if session.is_only_listening() {
+        if let Some(refused) = pubsub::refusal(spec) {
+            return fail(refused);
+        }
+        if spec.name == "ping" {
+            return Plan::Ready(pubsub::pong(args));
+        }
+    }
+    if let Some(reply) = transaction::queue(session, spec, args) {
+        return Plan::Ready(reply);
+    }
+    match spec.run {
+        Run::Plain(function) => Plan::Ready(plain(session.version(), function, args)),
+        Run::Keyed(_) | Run::Split(..) => keyed(tier, session, spec, args).unwrap_or_else(fail),
+        Run::Blocking(..) | Run::Whole(_) | Run::Session(_) => Plan::Alone(spec),
+    }
+}
+
+fn plain(version: RespVersion, function: fn(&mut Out, Args<'_>) -> Ran, args: Args<'_>) -> Bytes {
+    let mut out = Out::new(version);
+    match function(&mut out, args) {
+        Ok(()) => out.into_bytes(),
+        Err(fail) => fail.reply(),
+    }
+}
+
+fn keyed(tier: &Arc<DataTier>, session: &Session, spec: &'static Spec, args: Args<'_>) -> Ran<Plan> {
+    let bucket = session.bucket_of(&tier.view())?;
+    let places = key_positions(spec, args)?;
+    let keys: Vec<&[u8]> = places.iter().map(|at| args[*at]).collect();
+    if let Some(reply) = redirected(tier, session, &bucket, spec, &keys) {
+        return Ok(Plan::Ready(reply));
+    }
+    let first = keys.first().copied().unwrap_or_default();
+    let is_one = keys.iter().all(|key| bucket.slot_of(key) == bucket.slot_of(first));
+    match spec.run {
+        _ if is_one => Ok(Plan::Units(vec![Unit::one(bucket.partition_of(first), args)], None)),
+        Run::Split(how, _) => Ok(Plan::Units(split(&bucket, args, &places)?, Some(how))),
+        _ => Err(Fail::CROSS_SLOT),
+    }
+}
+
+/// The same command for each key, with what belongs to it.
+fn split(bucket: &Bucket, args: Args<'_>, places: &[usize]) -> Ran<Vec<Unit>> {
+    let step = match places {
+        [first, second, ..] => second - first,
+        _ => 1,
+    };
+    if !(args.len() - 1).is_multiple_of(step) {
+        return Err(Fail::wrong_count(&crate::command::text(args[0]).to_lowercase()));
+    }
+    let one = |at: &usize| {
+        let words: Vec<&[u8]> = std::iter::once(args[0]).chain(args[*at..*at + step].iter().copied()).collect();
+        Unit::one(bucket.partition_of(args[*at]), &words)
+    };
+    Ok(places.iter().map(one).collect())
+}
+
 /// What a node that forwards nothing says of keys that are not its own.
-fn redirected(tier: &DataTier, session: &Session, request: &Request, ops: &[Op]) -> Option<Reply> {
+pub(super) fn redirected(
+    tier: &DataTier,
+    session: &Session,
+    bucket: &Bucket,
+    spec: &Spec,
+    keys: &[&[u8]],
+) -> Option<Bytes> {
     if !tier.config.redis_redirect {
         return None;
     }
-    let only_reads = Spec::named(&request.args[0]).is_some_and(Spec::only_reads);
-    redirect::instead_of_running(&tier.view(), session, ops, only_reads)
+    redirect::instead_of_running(&tier.view(), session, bucket, keys, spec.only_reads()).map(|fail| fail.reply())
+}
+
+async fn run_one_alone(
+    tier: &Arc<DataTier>,
+    session: &mut Session,
+    spec: &'static Spec,
+    args: Args<'_>,
+    output: &mut Output,
+) -> io::Result<()> {
+    match spec.run {
+        Run::Whole(function) => {
+            let version = session.version();
+            let asked = function(args);
+            let reply = match asked {
+                Ok(asked) => run_whole(tier, session, asked).await,
+                Err(fail) => Err(fail),
+            };
+            output.put_reply(version, reply).await
+        }
+        Run::Blocking(..) => blocking::run(tier, session, spec, args, output).await,
+        _ => {
+            // The version may change with this command; its reply is in the new one.
+            let reply = session::run(tier, session, spec, args, output).await?;
+            match reply {
+                Some(reply) => output.put_reply(session.version(), reply).await,
+                None => Ok(()),
+            }
+        }
+    }
+}
+
+async fn run_whole(tier: &Arc<DataTier>, session: &Session, asked: Whole) -> Ran<ringway_protocol::resp::Reply> {
+    let bucket = session.bucket().ok_or(Fail::NO_AUTH)?;
+    whole::run(tier, bucket, asked).await.map_err(Fail::from)
 }
 
 async fn settle(tier: &Arc<DataTier>, session: &Session, pending: &mut Pending, output: &mut Output) -> io::Result<()> {
-    let Pending { ops, answers } = std::mem::take(pending);
-    let mut run = OpRun::new(ops);
+    let Pending { units, answers } = std::mem::take(pending);
+    let mut run = UnitRun::new(units, session.version());
     for answer in answers {
-        let reply = match (answer, session.bucket()) {
-            (Answer::Ready(reply), _) => reply,
-            (Answer::Of(len, how), Some(bucket)) => {
-                let first = run.front();
-                let reply = gather(tier, bucket, &mut run, len, how, output).await?;
-                let keys = &run.ops()[first..first + len];
-                let instead =
-                    reply.is_error().then(|| redirect::instead_of_failing(&tier.view(), session, keys, &reply));
-                instead.flatten().unwrap_or(reply)
+        let (len, how) = match answer {
+            Answer::Ready(reply) => {
+                output.put_raw(reply).await?;
+                continue;
             }
-            (Answer::Of(..), None) => session::NOAUTH,
+            Answer::One => (1, None),
+            Answer::Of(len, how) => (len, Some(how)),
         };
-        output.put(session.version(), reply).await?;
+        let Some(bucket) = session.bucket() else {
+            output.put_raw(Fail::NO_AUTH.reply()).await?;
+            continue;
+        };
+        let first = run.front();
+        let reply = collect(tier, bucket, &mut run, len, how, output).await?;
+        let units = &run.units()[first..first + len];
+        let reply = match len == 1 && scripting::is_unsettled(&reply) {
+            true => scripting::settle(tier, bucket, &units[0], session.version(), reply).await,
+            false => reply,
+        };
+        let instead = redirect::instead_of_failing(&tier.view(), session, units, &reply);
+        output.put_raw(instead.unwrap_or(reply)).await?;
     }
     Ok(())
 }
 
-/// The reply of a command from those of the next `len` ops. They are run when nothing is there to go on with; before any but
+/// The reply of a command from those of the next `len` units. They are run when nothing is there to go on with; before any but
 /// the first time, the client has to take what there is.
-async fn gather(
+async fn collect(
     tier: &Arc<DataTier>,
     bucket: &str,
-    run: &mut OpRun,
+    run: &mut UnitRun,
     len: usize,
-    how: Gather,
+    how: Option<Gather>,
     output: &mut Output,
-) -> io::Result<Reply> {
+) -> io::Result<Bytes> {
     let (mut replies, mut bytes) = (Vec::with_capacity(len), 0);
     for left in (1..=len).rev() {
         if !run.is_ready() {
@@ -133,41 +253,21 @@ async fn gather(
                 output.expect_open()?;
             }
             tier.advance(bucket, run, bytes).await;
-            if how == Gather::List && bytes + run.held_of_next(left) > REPLIES_BYTES_MAX {
+            if how == Some(Gather::List) && bytes + run.held_of_next(left) > REPLIES_BYTES_MAX {
                 run.skip(left);
-                return Ok(TOO_LONG);
+                return Ok(TOO_LONG.reply());
             }
         }
         let Some(reply) = run.take() else { break };
         bytes += reply.len();
-        if how == Gather::List && bytes > REPLIES_BYTES_MAX {
+        if how == Some(Gather::List) && bytes > REPLIES_BYTES_MAX {
             run.skip(left - 1);
-            return Ok(TOO_LONG);
+            return Ok(TOO_LONG.reply());
         }
         replies.push(reply);
     }
-    Ok(command::gather(how, replies.into_iter()))
-}
-
-async fn run_whole(tier: &Arc<DataTier>, session: &Session, whole: Whole) -> Reply {
-    let Some(bucket) = session.bucket() else { return session::NOAUTH };
-    let scope = session::scope(tier);
-    let result = match whole {
-        Whole::Scan { cursor, pattern, count, kind_matches } => {
-            tier.scan(bucket, cursor, count, scope).await.map(|(keys, next)| {
-                let wanted = |key: &&bytes::Bytes| {
-                    kind_matches && pattern.as_ref().is_none_or(|pattern| glob::matches(pattern, key))
-                };
-                let keys = keys.iter().filter(wanted).map(|key| Reply::Bulk(key.clone())).collect();
-                Reply::Array(vec![Reply::text(next.to_string()), Reply::Array(keys)])
-            })
-        }
-        Whole::Keys(pattern) => {
-            let keys = tier.all_keys(bucket, scope, |key| glob::matches(&pattern, key)).await;
-            keys.map(|keys| Reply::Array(keys.into_iter().map(Reply::Bulk).collect()))
-        }
-        Whole::KeyCount => tier.key_count(bucket, scope).await.map(|count| Reply::Int(count as i64)),
-        Whole::Flush => tier.flush(bucket).await.map(|()| Reply::OK),
-    };
-    result.unwrap_or_else(|error| error.reply())
+    Ok(match how {
+        None => replies.pop().unwrap_or_else(|| Fail::new("ERR no reply").reply()),
+        Some(how) => gather::gather(how, &replies),
+    })
 }

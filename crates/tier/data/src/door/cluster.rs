@@ -12,28 +12,28 @@ use std::sync::Arc;
 use bytes::Bytes;
 use ringway_catalog::LAYOUT_REPLICAS;
 use ringway_protocol::resp::Reply;
-use ringway_protocol::resp::request::parse_int;
+use ringway_protocol::resp::number::parse_int;
 use ringway_ring::{NodeId, SLOT_COUNT, Slot, slot_of};
 
 pub(super) use self::slot_map::{SlotMap, address_of};
 use crate::bucket::Bucket;
-use crate::door::command::{Args, NOT_AN_INTEGER};
+use crate::call::Args;
 use crate::door::session::{Session, unknown_subcommand};
+use crate::fail::{Fail, Ran};
 use crate::scan::SCAN_COUNT_MAX;
 use crate::view::View;
 use crate::{DataTier, Error, peer_door};
 
-const INVALID_SLOT: Reply = Reply::error("ERR Invalid or out of range slot");
+const INVALID_SLOT: Fail = Fail::new("ERR Invalid or out of range slot");
 /// Cells looked at between two pauses for others.
 const PAGE_CELLS: u32 = 1024;
-const AGREED: Reply = Reply::error(
-    "ERR the nodes agree on the ring by themselves: use `ringway join`, `ringway leave` and `ringway ring`",
-);
+const AGREED: Fail =
+    Fail::new("ERR the nodes agree on the ring by themselves: use `ringway join`, `ringway leave` and `ringway ring`");
 
-pub(super) async fn run(tier: &Arc<DataTier>, session: &Session, args: Args<'_>) -> Reply {
+pub(super) async fn run(tier: &Arc<DataTier>, session: &Session, args: Args<'_>) -> Ran<Reply> {
     let (view, bucket) = (tier.view(), session.bucket());
     let map = || SlotMap::new(&view, replicas_of(&view, bucket), session.local());
-    match (args[1].to_ascii_uppercase().as_slice(), &args[2..]) {
+    Ok(match (args[1].to_ascii_uppercase().as_slice(), &args[2..]) {
         (b"SLOTS", []) => map().slots(tells_replicas(tier, session)),
         (b"SHARDS", []) => map().shards(),
         (b"NODES", []) => Reply::Verbatim(map().nodes()),
@@ -42,20 +42,16 @@ pub(super) async fn run(tier: &Arc<DataTier>, session: &Session, args: Args<'_>)
         (b"LINKS", []) => Reply::Array(Vec::new()),
         (b"MYID" | b"MYSHARDID", []) => Reply::text(id(tier.own)),
         (b"KEYSLOT", [key]) => Reply::Int(i64::from(slot_of(key).0)),
-        (b"COUNTKEYSINSLOT", [slot]) => keys_in_slot(tier, bucket, slot, usize::MAX)
-            .await
-            .map_or_else(|error| error, |keys| Reply::Int(keys.len() as i64)),
-        (b"GETKEYSINSLOT", [slot, count]) => {
-            get_keys_in_slot(tier, bucket, slot, count).await.unwrap_or_else(|error| error)
-        }
+        (b"COUNTKEYSINSLOT", [slot]) => Reply::Int(keys_in_slot(tier, bucket, slot, usize::MAX).await?.len() as i64),
+        (b"GETKEYSINSLOT", [slot, count]) => get_keys_in_slot(tier, bucket, slot, count).await?,
         (
             b"ADDSLOTS" | b"ADDSLOTSRANGE" | b"BUMPEPOCH" | b"DELSLOTS" | b"DELSLOTSRANGE" | b"FAILOVER"
             | b"FLUSHSLOTS" | b"FORGET" | b"MEET" | b"REPLICATE" | b"RESET" | b"SAVECONFIG" | b"SET-CONFIG-EPOCH"
             | b"SETSLOT",
             _,
-        ) => AGREED,
-        _ => unknown_subcommand(args),
-    }
+        ) => return Err(AGREED),
+        _ => return Err(unknown_subcommand(args)),
+    })
 }
 
 /// redis-py takes a node that is told as a replica of anything for a replica and no more, and leaves it out when it asks "all
@@ -81,34 +77,24 @@ fn id(node: NodeId) -> String {
     format!("{node}00000000")
 }
 
-async fn get_keys_in_slot(
-    tier: &Arc<DataTier>,
-    bucket: Option<&str>,
-    slot: &[u8],
-    count: &[u8],
-) -> Result<Reply, Reply> {
-    let count = parse_int(count).ok_or(NOT_AN_INTEGER)?;
-    let count = usize::try_from(count).map_err(|_| Reply::error("ERR Invalid number of keys"))?;
+async fn get_keys_in_slot(tier: &Arc<DataTier>, bucket: Option<&str>, slot: &[u8], count: &[u8]) -> Ran<Reply> {
+    let count = parse_int(count).ok_or(Fail::NOT_AN_INTEGER)?;
+    let count = usize::try_from(count).map_err(|_| Fail::new("ERR Invalid number of keys"))?;
     let mut keys = keys_in_slot(tier, bucket, slot, count.min(SCAN_COUNT_MAX)).await?;
     keys.truncate(count);
     Ok(Reply::Array(keys.into_iter().map(Reply::Bulk).collect()))
 }
 
 /// What this node itself holds, as in Redis: at least `enough` if there are as many.
-async fn keys_in_slot(
-    tier: &Arc<DataTier>,
-    bucket: Option<&str>,
-    slot: &[u8],
-    enough: usize,
-) -> Result<Vec<Bytes>, Reply> {
-    let number = parse_int(slot).ok_or(NOT_AN_INTEGER)?;
+async fn keys_in_slot(tier: &Arc<DataTier>, bucket: Option<&str>, slot: &[u8], enough: usize) -> Ran<Vec<Bytes>> {
+    let number = parse_int(slot).ok_or(Fail::NOT_AN_INTEGER)?;
     let slot =
         u16::try_from(number).ok().filter(|slot| usize::from(*slot) < SLOT_COUNT).map(Slot).ok_or(INVALID_SLOT)?;
-    let (_, bucket) = tier.bucket(bucket.unwrap_or_default()).await.map_err(|error| error.reply())?;
+    let (_, bucket) = tier.bucket(bucket.unwrap_or_default()).await?;
     let (mut keys, mut next) = (Vec::new(), Some(0));
     while let (Some(from), true) = (next, keys.len() < enough) {
-        let (page, after) = page(&bucket, slot, from).await.map_err(|error| error.reply())?;
-        keys.extend(page.into_iter().filter(|key| slot_of(key) == slot));
+        let (page, after) = page(&bucket, slot, from).await?;
+        keys.extend(page.into_iter().filter(|key| bucket.slot_of(key) == slot));
         next = after;
     }
     Ok(keys)
@@ -116,7 +102,7 @@ async fn keys_in_slot(
 
 async fn page(bucket: &Arc<Bucket>, slot: Slot, from: u64) -> Result<(Vec<Bytes>, Option<u64>), Error> {
     let (reading, partition) = (bucket.clone(), slot.partition().0);
-    if !bucket.store().blocks() {
+    if !bucket.store().is_on_disk() {
         return peer_door::keys(&reading, partition, from, PAGE_CELLS);
     }
     let read = tokio::task::spawn_blocking(move || peer_door::keys(&reading, partition, from, PAGE_CELLS)).await;

@@ -4,44 +4,88 @@ use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
-use bytes::BytesMut;
-use ringway_protocol::resp::{Limits, Reply, RequestParser, RespVersion};
-use tokio::io::AsyncReadExt;
+use bytes::Bytes;
+use futures_util::FutureExt;
+use futures_util::future::BoxFuture;
+use ringway_protocol::resp::{Limits, Parsed, ProtocolError, Words, parse};
 use tokio::net::TcpStream;
 
 use crate::DataTier;
+use crate::call::{Args, Written};
 use crate::door::batch;
+use crate::door::input::Input;
+use crate::door::local::Local;
 use crate::door::output::Output;
 use crate::door::session::Session;
+use crate::fail::Fail;
+use crate::pubsub::Inbox;
 
-/// How much is read at once; grows to what a command needs.
-const READ_LEN: usize = 16 * 1024;
-/// Read buffers above this are given back after use.
-const BUFFER_KEPT_MAX: usize = 256 * 1024;
 /// Commands of one batch; the rest of what was read comes next.
-const BATCH_LEN_MAX: usize = 1024;
+const BATCH_LEN_MAX: usize = 256;
+/// Of the messages for a client that listens, so much is written at once.
+const NEWS_BYTES: usize = 256 * 1024;
+/// Long values stay in the buffer they came in.
+const SHARED_LEN_MIN: usize = 32 * 1024;
 /// How long somebody may take to say who it is.
 const AUTH_DEADLINE: Duration = Duration::from_secs(60);
 
-pub(super) struct Connection {
-    parser: RequestParser,
-    input: BytesMut,
+struct Connection {
+    input: Input,
+    /// Where the words of the next command are, as far as it has come.
+    words: Words,
     output: Output,
     session: Session,
+    stopping: BoxFuture<'static, ()>,
+}
+
+/// How far the commands of a batch go.
+enum End {
+    /// There are no more complete ones: so many bytes have to be there for the next.
+    Needs(usize),
+    /// There may be more.
+    Full,
+    Broken(ProtocolError),
+}
+
+/// Complete commands at the start of some input.
+struct Found<'a> {
+    /// The words of all, one behind the other.
+    words: Vec<&'a [u8]>,
+    /// Of each command: how many words it has, and where it ends in the input.
+    ends: Vec<(usize, usize)>,
+    /// Bytes that are done with when all of them are.
+    used: usize,
+    end: End,
+}
+
+/// What came of the short way.
+enum Step<'a> {
+    /// All that had come is done and sent.
+    Done,
+    /// Something is to be waited for before the replies may go.
+    Wait(Local<'a>, Written, usize, usize),
+    /// What comes next needs more than this.
+    Long,
 }
 
 /// Returns when the client has gone, was cut, or the tier stops.
 pub(super) async fn serve(tier: &Arc<DataTier>, stream: TcpStream, id: u64) -> io::Result<()> {
     stream.set_nodelay(true)?;
     let session = Session::new(id, stream.local_addr()?);
-    let mut connection = Connection {
-        parser: RequestParser::new(Limits::UNAUTHENTICATED),
-        input: BytesMut::with_capacity(READ_LEN),
-        output: Output::new(stream),
-        session,
-    };
-    while connection.fill(tier).await? {
-        if !connection.drain(tier).await? {
+    let stopping = tier.tasks.stopping().boxed();
+    let (input, output) = (Input::default(), Output::new(stream));
+    let mut connection = Connection { input, words: Words::new(), output, session, stopping };
+    while connection.fill().await? {
+        let is_open = match connection.step(tier) {
+            Step::Done => true,
+            // Large, and only needed while there is something to wait for: an idle client's task stays small.
+            Step::Wait(local, written, mark, ran) => {
+                Box::pin(connection.finish(tier, (local, written, mark, ran))).await?;
+                Box::pin(connection.drain(tier)).await?
+            }
+            Step::Long => Box::pin(connection.drain(tier)).await?,
+        };
+        if !is_open {
             break;
         }
     }
@@ -50,59 +94,275 @@ pub(super) async fn serve(tier: &Arc<DataTier>, stream: TcpStream, id: u64) -> i
 
 impl Connection {
     /// Reads more; false at the end.
-    async fn fill(&mut self, tier: &DataTier) -> io::Result<bool> {
-        if self.input.is_empty() && self.input.capacity() > BUFFER_KEPT_MAX {
-            self.input = BytesMut::new();
-        }
-        // No more than twice what is there: a length that was only promised reserves nothing.
-        let wanted = self.parser.missing_bytes(&self.input).min(self.input.len()).max(READ_LEN);
-        self.input.reserve(wanted);
+    async fn fill(&mut self) -> io::Result<bool> {
+        let is_known = self.session.is_authenticated();
         let deadline = async {
-            match self.session.is_authenticated() {
+            match is_known {
                 true => std::future::pending().await,
                 false => tokio::time::sleep(AUTH_DEADLINE).await,
             }
         };
-        tokio::select! {
-            read = self.output.stream().read_buf(&mut self.input) => Ok(read? > 0),
-            () = tier.tasks.stopping() => Ok(false),
-            () = deadline => Err(io::Error::new(io::ErrorKind::TimedOut, "it did not say who it is")),
+        tokio::pin!(deadline);
+        loop {
+            let inbox = self.session.inbox().cloned();
+            let news = async {
+                match &inbox {
+                    Some(inbox) => inbox.arrived().await,
+                    None => std::future::pending().await,
+                }
+            };
+            tokio::select! {
+                biased;
+                read = self.input.read(self.output.stream()) => return read,
+                () = &mut self.stopping => return Ok(false),
+                () = &mut deadline => {
+                    return Err(io::Error::new(io::ErrorKind::TimedOut, "it did not say who it is"));
+                }
+                () = news => {}
+            }
+            if let Some(inbox) = inbox {
+                Box::pin(self.deliver(&inbox)).await?;
+            }
         }
+    }
+
+    /// Sends what has arrived for a client that listens.
+    async fn deliver(&mut self, inbox: &Inbox) -> io::Result<()> {
+        loop {
+            if inbox.is_cut() {
+                return Err(io::Error::new(io::ErrorKind::TimedOut, "it does not read what it listens to"));
+            }
+            let news = inbox.take(NEWS_BYTES);
+            if news.is_empty() {
+                return Ok(());
+            }
+            let out = self.output.out(self.session.version());
+            news.iter().for_each(|news| news.write(out));
+            tokio::select! {
+                sent = self.output.flush() => sent?,
+                () = inbox.is_to_be_cut() => {}
+            }
+        }
+    }
+
+    /// Runs what can be run here and sends the replies, without waiting for anything: nearly all that most clients say.
+    fn step<'a>(&mut self, tier: &'a DataTier) -> Step<'a> {
+        let bytes = self.input.bytes();
+        if !self.session.takes_the_short_way() || bytes.first() != Some(&b'*') || bytes.len() >= SHARED_LEN_MIN {
+            return Step::Long;
+        }
+        let Some(local) = self.session.begin_local(tier) else { return Step::Long };
+        if local.bucket().spec.ops_per_second.is_some() || self.words.is_partial() {
+            return Step::Long;
+        }
+        let found = find(bytes, &Limits::AUTHENTICATED, BATCH_LEN_MAX, &mut self.words);
+        let (commands, version) = (found.commands(), self.session.version());
+        let (out, mut written) = (self.output.out(version), Written::default());
+        let mark = out.mark();
+        let ran = local.run(&commands, None, &mut written, out);
+        let (used, is_all) = (found.ends[..ran].last().map_or(0, |(_, end)| *end), ran == commands.len());
+        let needed = match found.end {
+            End::Needs(needed) if is_all => needed,
+            _ => 1,
+        };
+        let is_done = is_all && matches!(found.end, End::Needs(_));
+        if !is_done {
+            self.words.clear();
+        }
+        self.input.need(needed);
+        self.input.done(used);
+        if written.count > 0 && local.must_wait(&written) {
+            return Step::Wait(local, written, mark, ran);
+        }
+        tier.finish_alone(local.view(), local.bucket(), &written);
+        if is_done && self.output.send_now() { Step::Done } else { Step::Long }
+    }
+
+    /// Waits until what was written may be acknowledged.
+    async fn finish(&mut self, tier: &Arc<DataTier>, step: (Local<'_>, Written, usize, usize)) -> io::Result<()> {
+        let (local, written, mark, ran) = step;
+        if let Err(error) = tier.finish_writing(local.view(), local.bucket(), written).await {
+            self.refuse(mark, ran, &error.fail());
+        }
+        Ok(())
+    }
+
+    /// All replies since then become errors. Which of them were reads does not matter: the client is to try again.
+    fn refuse(&mut self, mark: usize, ran: usize, Fail(text): &Fail) {
+        let out = self.output.out(self.session.version());
+        out.cut_back(mark);
+        (0..ran).for_each(|_| out.error(text));
     }
 
     /// Runs all complete commands; false if that was the last of this connection.
     async fn drain(&mut self, tier: &Arc<DataTier>) -> io::Result<bool> {
-        loop {
-            let mut requests = Vec::new();
-            let mut broken = None;
-            // Who it is decides what it may send, so until that is known commands are read one by one.
-            let batch_len = if self.session.is_authenticated() { BATCH_LEN_MAX } else { 1 };
-            while requests.len() < batch_len && broken.is_none() {
-                match self.parser.next(&mut self.input) {
-                    Ok(Some(request)) => requests.push(request),
-                    Ok(None) => break,
-                    Err(error) => broken = Some(error),
-                }
-            }
-            let is_last = requests.len() < batch_len;
-            batch::run(tier, &mut self.session, requests, &mut self.output).await?;
-            if self.session.is_authenticated() {
-                self.parser.set_limits(Limits::AUTHENTICATED);
+        while self.input.is_enough() {
+            let end = if self.input.bytes().len() >= SHARED_LEN_MIN {
+                let (whole, mut used) = (self.input.take(), 0);
+                let end = self.run_batch(tier, &whole, Some(&whole), &mut used).await?;
+                self.input.put_back(&whole[used..]);
+                end
             } else {
-                self.parser.set_limits(Limits::UNAUTHENTICATED);
-            }
-            if let Some(error) = broken {
-                let reply = Reply::Error(format!("ERR {error}").into());
-                self.output.put(RespVersion::Two, reply).await?;
-                return Ok(false);
+                let (input, mut used) = (std::mem::take(&mut self.input), 0);
+                let end = self.run_batch(tier, input.bytes(), None, &mut used).await?;
+                self.input = input;
+                self.input.done(used);
+                end
+            };
+            match end {
+                End::Full => self.input.need(1),
+                End::Needs(needed) => self.input.need(needed),
+                End::Broken(error) => {
+                    error.write(self.output.out(self.session.version()));
+                    return Ok(false);
+                }
             }
             if self.session.is_closing() {
                 return Ok(false);
             }
-            if is_last {
-                self.output.flush().await?;
-                return Ok(true);
+        }
+        self.output.flush().await?;
+        Ok(true)
+    }
+
+    async fn run_batch(
+        &mut self,
+        tier: &Arc<DataTier>,
+        input: &[u8],
+        source: Option<&Bytes>,
+        used: &mut usize,
+    ) -> io::Result<End> {
+        if input.first() != Some(&b'*') && !self.words.is_partial() {
+            return self.run_line(tier, input, used).await;
+        }
+        // Who it is decides what it may send, so until that is known commands are read one by one.
+        let (limits, len_max) = match self.session.is_authenticated() {
+            true => (Limits::AUTHENTICATED, BATCH_LEN_MAX),
+            false => (Limits::UNAUTHENTICATED, 1),
+        };
+        let found = find(input, &limits, len_max, &mut self.words);
+        *used = found.used;
+        self.run_commands(tier, &found.commands(), source).await?;
+        Ok(found.end)
+    }
+
+    /// A command typed as a line: its words are not in the input as they are.
+    async fn run_line(&mut self, tier: &Arc<DataTier>, input: &[u8], used: &mut usize) -> io::Result<End> {
+        let limits = if self.session.is_authenticated() { Limits::AUTHENTICATED } else { Limits::UNAUTHENTICATED };
+        *used = match parse(input, &limits, &mut self.words) {
+            Parsed::Complete { used } => used,
+            Parsed::Empty { used: len } => {
+                *used = len;
+                return Ok(End::Full);
+            }
+            Parsed::Incomplete { needed } => return Ok(End::Needs(needed)),
+            Parsed::Error(error) => return Ok(End::Broken(error)),
+        };
+        let words: Vec<Vec<u8>> = self.words.args(&[]).iter().map(<[u8]>::to_vec).collect();
+        let slices: Vec<&[u8]> = words.iter().map(Vec::as_slice).collect();
+        self.run_commands(tier, &[&slices], None).await?;
+        Ok(End::Full)
+    }
+
+    async fn run_commands(
+        &mut self,
+        tier: &Arc<DataTier>,
+        mut commands: &[Args<'_>],
+        source: Option<&Bytes>,
+    ) -> io::Result<()> {
+        if let Err(over) = self.keep_to_quota(tier, commands.len()).await {
+            for _ in commands {
+                self.output.put_raw(over.reply()).await?;
+            }
+            return Ok(());
+        }
+        while !commands.is_empty() && self.session.takes_the_short_way() {
+            let ran = self.run_local(tier, commands, source).await;
+            self.output.flush_if_long().await?;
+            if ran == 0 {
+                break;
+            }
+            commands = &commands[ran..];
+        }
+        match commands.is_empty() {
+            true => Ok(()),
+            false => batch::run(tier, &mut self.session, commands, &mut self.output).await,
+        }
+    }
+
+    /// Waits until the bucket may do so many operations on this node.
+    async fn keep_to_quota(&mut self, tier: &DataTier, count: usize) -> Result<(), Fail> {
+        let Some(name) = self.session.bucket() else { return Ok(()) };
+        let view = tier.view();
+        let Some(bucket) = view.buckets.get(name).filter(|bucket| bucket.spec.ops_per_second.is_some()) else {
+            return Ok(());
+        };
+        let wait = bucket.wait_for(count, ringway_rt::clock::wall_ns())?;
+        if !wait.is_zero() {
+            tokio::time::sleep(wait).await;
+        }
+        Ok(())
+    }
+
+    /// Runs those at the front that this node can run just so. How many.
+    async fn run_local(&mut self, tier: &Arc<DataTier>, commands: &[Args<'_>], source: Option<&Bytes>) -> usize {
+        let version = self.session.version();
+        let Some(local) = self.session.begin_local(tier) else { return 0 };
+        let (out, mut written) = (self.output.out(version), Written::default());
+        let mark = out.mark();
+        let ran = local.run(commands, source, &mut written, out);
+        if written.count > 0
+            && let Err(error) = tier.finish_writing(local.view(), local.bucket(), written).await
+        {
+            self.refuse(mark, ran, &error.fail());
+        }
+        ran
+    }
+}
+
+impl Found<'_> {
+    fn commands(&self) -> Vec<Args<'_>> {
+        let mut rest = &self.words[..];
+        let take = |(len, _): &(usize, usize)| {
+            let (args, after) = rest.split_at(*len);
+            rest = after;
+            args
+        };
+        self.ends.iter().map(take).collect()
+    }
+}
+
+/// The complete commands at the start of `input`, up to the first that is typed as a line.
+fn find<'a>(input: &'a [u8], limits: &Limits, len_max: usize, words: &mut Words) -> Found<'a> {
+    let mut found = Found { words: Vec::with_capacity(48), ends: Vec::with_capacity(16), used: 0, end: End::Full };
+    while found.ends.len() < len_max {
+        let rest = &input[found.used..];
+        if !words.is_partial() && rest.first().is_some_and(|byte| *byte != b'*') {
+            break;
+        }
+        match parse(rest, limits, words) {
+            Parsed::Complete { used } => {
+                let before = found.words.len();
+                found.words.extend(words.args(rest).iter().map(|word| part_of(input, word)));
+                found.used += used;
+                found.ends.push((found.words.len() - before, found.used));
+            }
+            Parsed::Empty { used } => found.used += used,
+            Parsed::Incomplete { needed } => {
+                found.end = End::Needs(needed);
+                break;
+            }
+            Parsed::Error(error) => {
+                found.end = End::Broken(error);
+                break;
             }
         }
     }
+    found
+}
+
+/// The same bytes, as a part of the input for as long as that is there.
+fn part_of<'a>(input: &'a [u8], word: &[u8]) -> &'a [u8] {
+    let at = word.as_ptr() as usize - input.as_ptr() as usize;
+    &input[at..at + word.len()]
 }

@@ -7,18 +7,16 @@ use ringway_protocol::resp::Reply;
 
 use crate::DataTier;
 use crate::door::session::{REDIS_VERSION, mode, scope};
+use crate::fail::Ran;
 
-pub(super) async fn run(tier: &Arc<DataTier>, bucket: Option<&str>) -> Reply {
-    let Some(name) = bucket else { return Reply::Verbatim(String::new()) };
-    let (keys, found) = (tier.key_count(name, scope(tier)).await, tier.bucket(name).await);
-    let (keys, (view, bucket)) = match (keys, found) {
-        (Ok(keys), Ok(found)) => (keys, found),
-        (Err(error), _) | (_, Err(error)) => return error.reply(),
-    };
+pub(super) async fn run(tier: &Arc<DataTier>, bucket: Option<&str>) -> Ran<Reply> {
+    let Some(name) = bucket else { return Ok(Reply::Verbatim(String::new())) };
+    let keys = tier.key_count(name, scope(tier)).await?;
+    let (view, bucket) = tier.bucket(name).await?;
     let usage = bucket.store().usage();
     let read = |number: &std::sync::atomic::AtomicU64| number.load(Ordering::Relaxed);
     let stats = &tier.stats;
-    Reply::Verbatim(format!(
+    Ok(Reply::Verbatim(format!(
         "# Server\r\nredis_version:{REDIS_VERSION}\r\nredis_mode:{}\r\nringway_version:{}\r\narch_bits:64\r\nnode_id:{}\r\n\
          \r\n# Clients\r\nconnected_clients:{}\r\nmaxclients:{}\r\n\
          \r\n# Memory\r\nused_memory:{}\r\nmaxmemory:{}\r\n\
@@ -45,5 +43,5 @@ pub(super) async fn run(tier: &Arc<DataTier>, bucket: Option<&str>) -> Reply {
         bucket.replicas(),
         usage.keys,
         usage.bytes,
-    ))
+    )))
 }

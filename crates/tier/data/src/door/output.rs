@@ -3,9 +3,9 @@
 use std::io;
 use std::time::Duration;
 
-use bytes::BytesMut;
+use bytes::{Buf, Bytes};
 use futures_util::FutureExt;
-use ringway_protocol::resp::{Reply, RespVersion};
+use ringway_protocol::resp::{Out, Reply, RespVersion};
 use tokio::io::AsyncWriteExt;
 use tokio::net::TcpStream;
 
@@ -14,14 +14,18 @@ const OUTPUT_LEN_MAX: usize = 256 * 1024;
 /// A client that takes no replies for this long is cut.
 const WRITE_DEADLINE: Duration = Duration::from_secs(20);
 
+/// How often it is looked whether a client that waits and has said more has closed: from here up to there.
+const LOOK_FIRST: Duration = Duration::from_millis(20);
+const LOOK_MAX: Duration = Duration::from_secs(1);
+
 pub(super) struct Output {
     stream: TcpStream,
-    bytes: BytesMut,
+    out: Out,
 }
 
 impl Output {
     pub(super) fn new(stream: TcpStream) -> Self {
-        Self { stream, bytes: BytesMut::new() }
+        Self { stream, out: Out::new(RespVersion::Two) }
     }
 
     /// To read what the client says.
@@ -29,31 +33,85 @@ impl Output {
         &mut self.stream
     }
 
-    /// A long list is written item by item: it is not held twice.
-    pub(super) async fn put(&mut self, version: RespVersion, reply: Reply) -> io::Result<()> {
-        let Reply::Array(items) = reply else { return self.put_one(version, &reply).await };
-        Reply::encode_array_head(items.len(), &mut self.bytes);
-        for item in items {
-            self.put_one(version, &item).await?;
-        }
-        Ok(())
+    /// To write replies straight into what goes to the client.
+    pub(super) fn out(&mut self, version: RespVersion) -> &mut Out {
+        self.out.set_version(version);
+        &mut self.out
     }
 
-    async fn put_one(&mut self, version: RespVersion, reply: &Reply) -> io::Result<()> {
-        reply.encode(version, &mut self.bytes);
-        if self.bytes.len() >= OUTPUT_LEN_MAX { self.flush().await } else { Ok(()) }
+    /// A reply as it goes over the wire.
+    pub(super) async fn put_raw(&mut self, reply: Bytes) -> io::Result<()> {
+        self.out.raw_shared(reply);
+        self.flush_if_long().await
+    }
+
+    /// A long list is written item by item: it is not held twice.
+    pub(super) async fn put_reply(
+        &mut self,
+        version: RespVersion,
+        reply: Result<Reply, crate::fail::Fail>,
+    ) -> io::Result<()> {
+        self.out.set_version(version);
+        match reply {
+            Ok(Reply::Array(items)) => {
+                self.out.array(items.len());
+                for item in items {
+                    self.out.reply(&item);
+                    self.flush_if_long().await?;
+                }
+            }
+            Ok(reply) => self.out.reply(&reply),
+            Err(fail) => self.out.error(&fail.0),
+        }
+        self.flush_if_long().await
+    }
+
+    pub(super) async fn flush_if_long(&mut self) -> io::Result<()> {
+        if self.out.len() >= OUTPUT_LEN_MAX { self.flush().await } else { Ok(()) }
+    }
+
+    /// Sends what waits if the kernel takes it all at once. Whether it did.
+    pub(super) fn send_now(&mut self) -> bool {
+        match self.out.plain() {
+            Some([]) => true,
+            // What was sent of it is cut off; the rest is sent by who waits.
+            Some(bytes) => match self.stream.try_write(bytes) {
+                Ok(len) if len == bytes.len() => {
+                    self.out.clear();
+                    true
+                }
+                Ok(len) => {
+                    self.out.advance(len);
+                    false
+                }
+                Err(_) => false,
+            },
+            None => false,
+        }
     }
 
     pub(super) async fn flush(&mut self) -> io::Result<()> {
-        if self.bytes.is_empty() {
+        if self.out.is_empty() {
             return Ok(());
         }
-        tokio::time::timeout(WRITE_DEADLINE, self.stream.write_all(&self.bytes))
-            .await
-            .map_err(|_| io::Error::new(io::ErrorKind::TimedOut, "it does not read its replies"))??;
-        self.bytes.clear();
-        if self.bytes.capacity() > 2 * OUTPUT_LEN_MAX {
-            self.bytes = BytesMut::new();
+        // Most replies fit into what the kernel takes at once.
+        let sent = self.out.plain().map_or(0, |bytes| self.stream.try_write(bytes).unwrap_or(0));
+        if sent > 0 && sent == self.out.len() {
+            self.out.clear();
+            return Ok(());
+        }
+        self.flush_rest(sent).await
+    }
+
+    /// All but the first `sent` bytes, which are gone already.
+    async fn flush_rest(&mut self, mut sent: usize) -> io::Result<()> {
+        for mut piece in self.out.take() {
+            let gone = sent.min(piece.len());
+            piece.advance(gone);
+            sent -= gone;
+            tokio::time::timeout(WRITE_DEADLINE, self.stream.write_all(&piece))
+                .await
+                .map_err(|_| io::Error::new(io::ErrorKind::TimedOut, "it does not read its replies"))??;
         }
         Ok(())
     }
@@ -64,6 +122,19 @@ impl Output {
             Some(Ok(0)) => Err(io::Error::new(io::ErrorKind::ConnectionAborted, "it closed before it had all replies")),
             Some(Err(error)) => Err(error),
             _ => Ok(()),
+        }
+    }
+
+    /// Completes when the client has closed. Cancel-safe.
+    pub(super) async fn gone(&self) -> io::Result<()> {
+        let mut look = LOOK_FIRST;
+        loop {
+            match self.stream.peek(&mut [0]).await? {
+                0 => return Ok(()),
+                // It says more while it waits; that it goes after that is noticed a little later.
+                _ => tokio::time::sleep(look).await,
+            }
+            look = (look * 2).min(LOOK_MAX);
         }
     }
 }

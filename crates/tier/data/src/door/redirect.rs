@@ -9,36 +9,42 @@
 //! is an earlier one of the replicas in the layout's order, so that a chain of replies gets shorter. A node that is only about to
 //! hold the partition forwards, because the one it would name may have heard already that it no longer does.
 
-use ringway_protocol::resp::Reply;
-use ringway_ring::{NodeId, Partition, Slot, slot_of};
+use bytes::Bytes;
+use ringway_ring::{NodeId, Slot};
 
-use crate::door::cluster::{address_of, replicas_of};
+use crate::bucket::Bucket;
+use crate::door::cluster::address_of;
 use crate::door::session::Session;
-use crate::op::Op;
+use crate::fail::Fail;
+use crate::unit::Unit;
 use crate::view::View;
 
-const CROSSSLOT: Reply = Reply::error("CROSSSLOT Keys in request don't hash to the same slot");
-const CLUSTERDOWN: &str = "CLUSTERDOWN ";
+const CLUSTERDOWN: &[u8] = b"-CLUSTERDOWN ";
 
 /// Instead of running a command on these keys here; `None`: it is run, by whoever acts for each key.
-pub(super) fn instead_of_running(view: &View, session: &Session, ops: &[Op], only_reads: bool) -> Option<Reply> {
-    let replicas = replicas_of(view, session.bucket());
+pub(super) fn instead_of_running(
+    view: &View,
+    session: &Session,
+    bucket: &Bucket,
+    keys: &[&[u8]],
+    only_reads: bool,
+) -> Option<Fail> {
     let mut target = None;
-    for (nth, op) in ops.iter().enumerate() {
-        let node = other_node(view, session, op, replicas, only_reads);
+    for (nth, key) in keys.iter().enumerate() {
+        let node = other_node(view, session, bucket, key, only_reads);
         match nth {
             0 => target = node,
             // Redis asks for one slot; several are fine as long as one node has all of them.
-            _ if node != target => return Some(CROSSSLOT),
+            _ if node != target => return Some(Fail::CROSS_SLOT),
             _ => {}
         }
     }
-    moved(view, session, slot_of(&ops.first()?.key), target?)
+    moved(view, session, bucket.slot_of(keys.first()?), target?)
 }
 
 /// Whom the client is to ask for a key, if not this node.
-fn other_node(view: &View, session: &Session, op: &Op, replicas: usize, only_reads: bool) -> Option<NodeId> {
-    let partition = op.partition();
+fn other_node(view: &View, session: &Session, bucket: &Bucket, key: &[u8], only_reads: bool) -> Option<NodeId> {
+    let (partition, replicas) = (bucket.partition_of(key), bucket.replicas());
     let (reads, writes) = (view.own_reads(partition, replicas), view.own_writes(partition, replicas));
     let is_coming = writes && !reads;
     let may_answer = reads && only_reads && session.is_read_only();
@@ -49,31 +55,26 @@ fn other_node(view: &View, session: &Session, op: &Op, replicas: usize, only_rea
     address_of(view, node, session.local()).map(|_| node)
 }
 
-/// Instead of the reply of a command on these keys, if that says that nobody who holds one could be reached. Only where all are
-/// in one slot: else some may have been written already.
-pub(super) fn instead_of_failing(
-    view: &View,
-    session: &Session,
-    keys: &[(Partition, Op)],
-    reply: &Reply,
-) -> Option<Reply> {
-    let (Reply::Error(text), [(partition, first), others @ ..]) = (reply, keys) else { return None };
-    if !session.knows_clusters() || !text.starts_with(CLUSTERDOWN) {
+/// Instead of the reply of a command that these units are, if that says that nobody who holds its keys could be reached. Only where
+/// all are in one slot: else some may have been written already.
+pub(super) fn instead_of_failing(view: &View, session: &Session, units: &[Unit], reply: &[u8]) -> Option<Bytes> {
+    let [unit] = units else { return None };
+    if !session.knows_clusters() || !reply.starts_with(CLUSTERDOWN) {
         return None;
     }
-    let (slot, replicas) = (slot_of(&first.key), replicas_of(view, session.bucket()));
-    let is_one_slot = others.iter().all(|(_, op)| slot_of(&op.key) == slot);
-    if !is_one_slot || view.own_writes(*partition, replicas) {
+    let (bucket, partition) = (session.bucket_of(view).ok()?, unit.own_partition());
+    if view.own_writes(partition, bucket.replicas()) {
         return None;
     }
-    moved(view, session, slot, view.acting(*partition, replicas)?)
+    let slot = bucket.slot_of(unit.keys().first()?);
+    moved(view, session, slot, view.acting(partition, bucket.replicas())?).map(|fail| fail.reply())
 }
 
-fn moved(view: &View, session: &Session, slot: Slot, node: NodeId) -> Option<Reply> {
+fn moved(view: &View, session: &Session, slot: Slot, node: NodeId) -> Option<Fail> {
     if node == view.own {
         return None;
     }
     let address = address_of(view, node, session.local())?;
     metrics::counter!("ringway_data_redirects_total").increment(1);
-    Some(Reply::Error(format!("MOVED {} {address}", slot.0).into()))
+    Some(Fail::of(format!("MOVED {} {address}", slot.0)))
 }

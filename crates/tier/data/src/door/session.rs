@@ -5,23 +5,30 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use ringway_catalog::Catalog;
-use ringway_protocol::resp::request::parse_int;
-use ringway_protocol::resp::{Reply, RespVersion};
-use ringway_rt::clock::wall_ns;
+use ringway_protocol::resp::number::parse_int;
+use ringway_protocol::resp::{Out, Reply, RespVersion};
 
 use crate::DataTier;
-use crate::door::command::{self, Args, NOT_AN_INTEGER, Plan, SPECS, SYNTAX, SessionKind, Spec, text, wrong_count};
-use crate::door::{cluster, info};
+use crate::bucket::{Bucket, Guest};
+use crate::call::Args;
+use crate::command::{SessionKind, Spec, specs, text};
+use crate::door::local::Local;
+use crate::door::output::Output;
+use crate::door::pubsub::{self, Listening};
+use crate::door::transaction::{self, Transaction};
+use crate::door::{cluster, info, scripting};
+use crate::fail::{Fail, Ran};
+use crate::pubsub::{Inbox, Names};
 use crate::scan::Scope;
+use crate::view::View;
 
 /// The version of Redis whose behaviour clients may expect.
 pub(super) const REDIS_VERSION: &str = "7.2.0";
 const NAME_LEN_MAX: usize = 256;
 
-pub(super) const NOAUTH: Reply = Reply::error("NOAUTH Authentication required.");
-const WRONGPASS: Reply = Reply::error("WRONGPASS invalid username-password pair or user is disabled.");
-const NOPROTO: Reply = Reply::error("NOPROTO unsupported protocol version");
-const HELLO_NOAUTH: Reply = Reply::error(
+const WRONGPASS: Fail = Fail::new("WRONGPASS invalid username-password pair or user is disabled.");
+const NOPROTO: Fail = Fail::new("NOPROTO unsupported protocol version");
+const HELLO_NOAUTH: Fail = Fail::new(
     "NOAUTH HELLO must be called with the client already authenticated, otherwise the HELLO <proto> AUTH <user> <pass> \
      option can be used to authenticate the client and select the RESP protocol version at the same time",
 );
@@ -38,6 +45,12 @@ pub(super) struct Session {
     knows_clusters: bool,
     /// READONLY: a replica may answer its reads.
     read_only: bool,
+    transaction: Transaction,
+    guest: Option<Guest>,
+    /// Its bucket as it was in that view.
+    seen: Option<(Arc<View>, Arc<Bucket>)>,
+    /// Channels it listens to, if it ever has.
+    listening: Option<Listening>,
 }
 
 impl Session {
@@ -51,6 +64,10 @@ impl Session {
             closing: false,
             knows_clusters: false,
             read_only: false,
+            transaction: Transaction::default(),
+            guest: None,
+            seen: None,
+            listening: None,
         }
     }
 
@@ -82,40 +99,118 @@ impl Session {
     pub(super) fn version(&self) -> RespVersion {
         self.version
     }
+
+    pub(super) fn transaction(&self) -> &Transaction {
+        &self.transaction
+    }
+
+    pub(super) fn transaction_mut(&mut self) -> &mut Transaction {
+        &mut self.transaction
+    }
+
+    /// A command was wrong: if it was said between MULTI and EXEC, nothing will be done.
+    pub(super) fn spoil_transaction(&mut self) {
+        self.transaction.spoil();
+    }
+
+    /// Whether its commands may run as they come, without a look at what it has said before.
+    pub(super) fn takes_the_short_way(&self) -> bool {
+        self.bucket.is_some() && !self.transaction.is_open() && !self.is_only_listening()
+    }
+
+    /// In version 2 a client that listens can do little else: replies would look like messages.
+    pub(super) fn is_only_listening(&self) -> bool {
+        self.version == RespVersion::Two && self.listening.as_ref().is_some_and(Listening::is_any)
+    }
+
+    /// Where messages for it are, if it has ever listened.
+    pub(super) fn inbox(&self) -> Option<&Arc<Inbox>> {
+        self.listening.as_ref().map(Listening::inbox)
+    }
+
+    /// (P|S)(UN)SUBSCRIBE: a reply for each name.
+    fn listen(&mut self, bucket: &Bucket, names: Names, begins: bool, args: Args<'_>) -> Bytes {
+        let mut out = Out::new(self.version);
+        let listening = self.listening.get_or_insert_with(|| Listening::new(bucket, self.id));
+        match begins {
+            true => listening.begin(names, args, &mut out),
+            false => listening.end(names, args, &mut out),
+        }
+        out.into_bytes()
+    }
+
+    /// The short way into its bucket, if there is one now.
+    pub(super) fn begin_local<'a>(&mut self, tier: &'a DataTier) -> Option<Local<'a>> {
+        let view = tier.view();
+        let bucket = match &self.seen {
+            Some((seen, bucket)) if Arc::ptr_eq(seen, &view) => bucket.clone(),
+            _ => {
+                let bucket = view.buckets.get(self.bucket.as_deref()?)?.clone();
+                self.seen = Some((view.clone(), bucket.clone()));
+                bucket
+            }
+        };
+        Local::begin_with(tier, view, bucket)
+    }
+
+    /// Its bucket, open on this node.
+    pub(super) fn bucket_of(&self, view: &View) -> Ran<Arc<Bucket>> {
+        let name = self.bucket.as_deref().ok_or(Fail::NO_AUTH)?;
+        match view.buckets.get(name) {
+            Some(bucket) => Ok(bucket.clone()),
+            None if view.catalog.buckets.contains_key(name) => {
+                Err(Fail::new("LOADING the bucket is being opened on this node"))
+            }
+            None => Err(crate::Error::NoBucket(name.to_owned()).fail()),
+        }
+    }
 }
 
-/// What a command comes to for this client: somebody unknown may only say who it is, or leave.
-pub(super) fn plan(session: &Session, args: Args<'_>) -> Plan {
-    let plan = command::plan(args);
-    let open =
-        matches!(plan, Plan::Session(SessionKind::Auth | SessionKind::Hello | SessionKind::Quit | SessionKind::Reset));
-    if session.is_authenticated() || open { plan } else { Plan::Reply(NOAUTH) }
+/// Runs a command about the connection or the server. `None`: it has written its reply itself.
+pub(super) async fn run(
+    tier: &Arc<DataTier>,
+    session: &mut Session,
+    spec: &'static Spec,
+    args: Args<'_>,
+    output: &mut Output,
+) -> std::io::Result<Option<Ran<Reply>>> {
+    let crate::command::Run::Session(kind) = spec.run else { return Ok(Some(Err(Fail::SYNTAX))) };
+    let raw = match kind {
+        SessionKind::Exec => transaction::exec(tier, session).await,
+        SessionKind::Command => Ok(command_command(session.version, args)),
+        SessionKind::Listen { names, begins } => {
+            session.bucket_of(&tier.view()).map(|bucket| session.listen(&bucket, names, begins, args))
+        }
+        _ => return Ok(Some(answer(tier, session, kind, args).await)),
+    };
+    output.put_raw(raw.unwrap_or_else(|fail| fail.reply())).await?;
+    Ok(None)
 }
 
-pub(super) async fn run(tier: &Arc<DataTier>, session: &mut Session, kind: SessionKind, args: Args<'_>) -> Reply {
+/// The reply of a command that has just one.
+pub(super) async fn answer(
+    tier: &Arc<DataTier>,
+    session: &mut Session,
+    kind: SessionKind,
+    args: Args<'_>,
+) -> Ran<Reply> {
     match kind {
-        SessionKind::Auth => auth_command(&tier.view().catalog, session, args),
+        SessionKind::Auth => auth_command(&tier.view(), session, args),
         SessionKind::Hello => hello(tier, session, args),
         SessionKind::Quit => {
             session.closing = true;
-            Reply::OK
+            Ok(Reply::OK)
         }
         SessionKind::Reset => {
             *session = Session::new(session.id, session.local);
-            Reply::Simple("RESET".into())
+            Ok(Reply::Simple("RESET".into()))
         }
-        SessionKind::Select if args[1] == "0" => Reply::OK,
-        SessionKind::Select if parse_int(&args[1]).is_some() => Reply::error("ERR DB index is out of range"),
-        SessionKind::Select => NOT_AN_INTEGER,
-        SessionKind::Time => {
-            let micros = wall_ns() / 1000;
-            Reply::Array(vec![
-                Reply::text((micros / 1_000_000).to_string()),
-                Reply::text((micros % 1_000_000).to_string()),
-            ])
-        }
+        SessionKind::Select => match parse_int(args[1]) {
+            Some(0) => Ok(Reply::OK),
+            Some(_) => Err(Fail::new("ERR DB index is out of range")),
+            None => Err(Fail::new("ERR invalid DB index")),
+        },
         SessionKind::Client => client(session, args),
-        SessionKind::Command => command_command(args),
         SessionKind::Config => config(args),
         SessionKind::Cluster => {
             session.knows_clusters |= cluster::asks_for_slots(args);
@@ -123,34 +218,70 @@ pub(super) async fn run(tier: &Arc<DataTier>, session: &mut Session, kind: Sessi
         }
         SessionKind::ReadOnly(read_only) => {
             (session.knows_clusters, session.read_only) = (true, read_only);
-            Reply::OK
+            Ok(Reply::OK)
         }
         SessionKind::Info => info::run(tier, session.bucket()).await,
+        SessionKind::Multi => session.transaction.begin().map(|()| Reply::OK),
+        SessionKind::Discard => session.transaction.discard().map(|()| Reply::OK),
+        SessionKind::Unwatch => {
+            session.transaction.unwatch();
+            Ok(Reply::OK)
+        }
+        SessionKind::Watch => transaction::watch(tier, session, args).await.map(|()| Reply::OK),
+        SessionKind::Wait => wait(tier, session, args),
+        SessionKind::Script => scripting::script(tier, &session.bucket_of(&tier.view())?, args).await,
+        SessionKind::PubSub => pubsub::pubsub(tier, &session.bucket_of(&tier.view())?, args).await,
+        SessionKind::Publish { is_sharded } => {
+            pubsub::publish(tier, &session.bucket_of(&tier.view())?, is_sharded, args).await
+        }
+        SessionKind::Command | SessionKind::Exec | SessionKind::Listen { .. } => {
+            Err(Fail::new("ERR Command not allowed inside a transaction"))
+        }
     }
+}
+
+/// WAIT: a write is answered when the reachable replicas have it, so nobody has to wait any more.
+fn wait(tier: &DataTier, session: &Session, args: Args<'_>) -> Ran<Reply> {
+    let (count, timeout) = (parse_int(args[1]), parse_int(args[2]));
+    let (Some(_), Some(timeout)) = (count, timeout) else { return Err(Fail::NOT_AN_INTEGER) };
+    if timeout < 0 {
+        return Err(Fail::new("ERR timeout is negative"));
+    }
+    let view = tier.view();
+    let replicas = session.bucket_of(&view)?.replicas();
+    let others = view.reachable_peers().len().min(replicas - 1);
+    Ok(Reply::Int(others as i64))
 }
 
 /// AUTH password, or AUTH bucket password.
-fn auth_command(catalog: &Catalog, session: &mut Session, args: Args<'_>) -> Reply {
+fn auth_command(view: &View, session: &mut Session, args: Args<'_>) -> Ran<Reply> {
     match args {
-        [_, password] => auth(catalog, session, b"default", password),
-        [_, user, password] => auth(catalog, session, user, password),
-        _ => SYNTAX,
+        [_, password] => auth(view, session, b"default", password),
+        [_, user, password] => auth(view, session, user, password),
+        _ => Err(Fail::SYNTAX),
     }
 }
 
-fn auth(catalog: &Catalog, session: &mut Session, user: &[u8], password: &[u8]) -> Reply {
-    match bucket_for(catalog, user, password) {
+fn auth(view: &View, session: &mut Session, user: &[u8], password: &[u8]) -> Ran<Reply> {
+    match bucket_for(&view.catalog, user, password) {
         Some(bucket) => {
+            // The place in the bucket it had, if any, is free first.
+            session.guest = None;
+            if session.bucket.as_deref() != Some(bucket) {
+                session.listening = None;
+            }
+            session.guest = view.buckets.get(bucket).map(|open| open.admit_client()).transpose()?;
             session.bucket = Some(bucket.into());
-            Reply::OK
+            session.seen = None;
+            Ok(Reply::OK)
         }
-        None => WRONGPASS,
+        None => Err(WRONGPASS),
     }
 }
 
 /// The user is the bucket and the token the password. Clients that know passwords only are `default`: for them the token has to
 /// be that of one bucket. All tokens are looked at, so that the time taken says nothing.
-fn bucket_for<'a>(catalog: &'a Catalog, user: &[u8], password: &[u8]) -> Option<&'a str> {
+pub(super) fn bucket_for<'a>(catalog: &'a Catalog, user: &[u8], password: &[u8]) -> Option<&'a str> {
     let is_default = user == b"default" && !catalog.buckets.contains_key("default");
     let mut found = None;
     let mut count = 0;
@@ -164,35 +295,43 @@ fn bucket_for<'a>(catalog: &'a Catalog, user: &[u8], password: &[u8]) -> Option<
 }
 
 /// HELLO [version [AUTH user password] [SETNAME name]].
-fn hello(tier: &DataTier, session: &mut Session, args: Args<'_>) -> Reply {
+fn hello(tier: &DataTier, session: &mut Session, args: Args<'_>) -> Ran<Reply> {
     let version = match args.get(1).map(|arg| parse_int(arg)) {
         None => session.version,
         Some(Some(2)) => RespVersion::Two,
         Some(Some(3)) => RespVersion::Three,
-        Some(Some(_)) => return NOPROTO,
-        Some(None) => return Reply::error("ERR Protocol version is not an integer or out of range"),
+        Some(Some(_)) => return Err(NOPROTO),
+        Some(None) => return Err(Fail::new("ERR Protocol version is not an integer or out of range")),
     };
     let mut words = args.iter().skip(2);
     let mut name = None;
     while let Some(word) = words.next() {
         match (word.to_ascii_uppercase().as_slice(), words.next(), &mut words) {
             (b"AUTH", Some(user), words) => {
-                let Some(password) = words.next() else { return SYNTAX };
-                let reply = auth(&tier.view().catalog, session, user, password);
-                if reply.is_error() {
-                    return reply;
-                }
+                let password = words.next().ok_or_else(|| option_error(word))?;
+                auth(&tier.view(), session, user, password)?;
             }
-            (b"SETNAME", Some(given), _) => name = Some(given.clone()),
-            _ => return Reply::Error(format!("ERR Syntax error in HELLO option '{}'", text(word)).into()),
+            (b"SETNAME", Some(given), _) => name = Some(client_name(given)?),
+            _ => return Err(option_error(word)),
         }
     }
     if !session.is_authenticated() {
-        return HELLO_NOAUTH;
+        return Err(HELLO_NOAUTH);
     }
     session.version = version;
     session.name = name.unwrap_or_else(|| session.name.clone());
-    hello_reply(session, mode(tier))
+    Ok(hello_reply(session, mode(tier)))
+}
+
+fn option_error(word: &[u8]) -> Fail {
+    Fail::of(format!("ERR Syntax error in HELLO option '{}'", text(word)))
+}
+
+fn client_name(name: &[u8]) -> Ran<Bytes> {
+    match name.len() <= NAME_LEN_MAX && name.iter().all(|byte| (b'!'..=b'~').contains(byte)) {
+        true => Ok(Bytes::copy_from_slice(name)),
+        false => Err(Fail::new("ERR Client names cannot contain spaces, newlines or special characters.")),
+    }
 }
 
 /// What clients take it for. A node that answers for every key is a standalone server to those that know no clusters.
@@ -219,47 +358,76 @@ fn hello_reply(session: &Session, mode: &'static str) -> Reply {
     ])
 }
 
-fn client(session: &mut Session, args: Args<'_>) -> Reply {
-    match (args[1].to_ascii_uppercase().as_slice(), &args[2..]) {
+fn client(session: &mut Session, args: Args<'_>) -> Ran<Reply> {
+    Ok(match (args[1].to_ascii_uppercase().as_slice(), &args[2..]) {
         (b"SETNAME", [name]) => {
-            let is_clean = name.len() <= NAME_LEN_MAX && name.iter().all(|byte| (b'!'..=b'~').contains(byte));
-            if !is_clean {
-                return Reply::error("ERR Client names cannot contain spaces, newlines or special characters.");
-            }
-            session.name = name.clone();
+            session.name = client_name(name)?;
             Reply::OK
         }
         (b"GETNAME", []) if session.name.is_empty() => Reply::Null,
         (b"GETNAME", []) => Reply::Bulk(session.name.clone()),
         (b"ID", []) => Reply::Int(session.id as i64),
         (b"SETINFO", [_, _]) | (b"NO-EVICT" | b"NO-TOUCH", [_]) => Reply::OK,
-        (b"INFO", []) => {
+        (b"INFO" | b"LIST", []) => {
             Reply::Verbatim(format!("id={} laddr={} name={}\n", session.id, session.local, text(&session.name)))
         }
-        _ => unknown_subcommand(args),
-    }
+        _ => return Err(unknown_subcommand(args)),
+    })
 }
 
-pub(super) fn unknown_subcommand(args: Args<'_>) -> Reply {
-    let (command, sub) = (text(&args[0]).to_uppercase(), text(&args[1]));
-    Reply::Error(format!("ERR unknown subcommand or wrong number of arguments for '{sub}'. Try {command} HELP.").into())
+pub(super) fn unknown_subcommand(args: Args<'_>) -> Fail {
+    let (command, sub) = (text(args[0]).to_uppercase(), text(args[1]));
+    Fail::of(format!("ERR unknown subcommand or wrong number of arguments for '{sub}'. Try {command} HELP."))
 }
 
-fn command_command(args: Args<'_>) -> Reply {
+fn command_command(version: RespVersion, args: Args<'_>) -> Bytes {
+    let mut out = Out::new(version);
+    let all = || specs().collect::<Vec<_>>();
+    let named = |names: Args<'_>| names.iter().filter_map(|name| Spec::named(name)).collect::<Vec<_>>();
     match args.get(1).map(|sub| sub.to_ascii_uppercase()).as_deref() {
-        Some(b"COUNT") => Reply::Int(SPECS.len() as i64),
-        Some(b"LIST") => Reply::Array(SPECS.iter().map(|spec| Reply::text(spec.name)).collect()),
-        Some(b"DOCS") => Reply::Map(Vec::new()),
-        Some(b"INFO") if args.len() > 2 => {
-            Reply::Array(args[2..].iter().map(|name| Spec::named(name).map_or(Reply::Null, Spec::told)).collect())
+        Some(b"COUNT") => out.int(specs().count() as i64),
+        Some(b"LIST") => {
+            out.array(all().len());
+            all().iter().for_each(|spec| out.bulk(spec.name.as_bytes()));
         }
-        None | Some(b"INFO") => Reply::Array(SPECS.iter().map(Spec::told).collect()),
-        Some(_) => unknown_subcommand(args),
+        Some(b"DOCS") => {
+            let told = if args.len() > 2 { named(&args[2..]) } else { all() };
+            out.map(told.len());
+            told.iter().for_each(|spec| spec.tell_docs(&mut out));
+        }
+        Some(b"INFO") if args.len() > 2 => {
+            out.array(args.len() - 2);
+            for name in &args[2..] {
+                match Spec::named(name) {
+                    Some(spec) => spec.tell(&mut out),
+                    None => out.null(),
+                }
+            }
+        }
+        None | Some(b"INFO") => {
+            out.array(all().len());
+            all().iter().for_each(|spec| spec.tell(&mut out));
+        }
+        Some(b"GETKEYS") if args.len() > 2 => get_keys(&mut out, &args[2..]),
+        Some(_) => out.error(&unknown_subcommand(args).0),
+    }
+    out.into_bytes()
+}
+
+fn get_keys(out: &mut Out, args: Args<'_>) {
+    let found = Spec::of(args).and_then(|spec| crate::command::key_positions(spec, args));
+    match found {
+        Ok(places) if places.is_empty() => out.error("ERR The command has no key arguments"),
+        Ok(places) => {
+            out.array(places.len());
+            places.into_iter().for_each(|at| out.bulk(args[at]));
+        }
+        Err(_) => out.error("ERR Invalid command specified"),
     }
 }
 
 /// What clients ask for; nothing can be set.
-fn config(args: Args<'_>) -> Reply {
+fn config(args: Args<'_>) -> Ran<Reply> {
     const SETTINGS: &[(&str, &str)] = &[
         ("appendonly", "no"),
         ("databases", "1"),
@@ -268,16 +436,16 @@ fn config(args: Args<'_>) -> Reply {
         ("save", ""),
     ];
     match args[1].to_ascii_uppercase().as_slice() {
-        b"GET" if args.len() < 3 => wrong_count(b"config|get"),
+        b"GET" if args.len() < 3 => Err(Fail::wrong_count("config|get")),
         b"GET" => {
             let asked = |name: &str| {
                 args[2..].iter().any(|pattern| crate::glob::matches(&pattern.to_ascii_lowercase(), name.as_bytes()))
             };
             let known = SETTINGS.iter().filter(|(name, _)| asked(name));
-            Reply::Map(known.map(|(name, value)| (Reply::text(*name), Reply::text(*value))).collect())
+            Ok(Reply::Map(known.map(|(name, value)| (Reply::text(*name), Reply::text(*value))).collect()))
         }
-        b"SET" => Reply::error("ERR settings are in ringway.toml and cannot be changed here"),
-        b"RESETSTAT" => Reply::OK,
-        _ => unknown_subcommand(args),
+        b"SET" => Err(Fail::new("ERR settings are in ringway.toml and cannot be changed here")),
+        b"RESETSTAT" => Ok(Reply::OK),
+        _ => Err(unknown_subcommand(args)),
     }
 }

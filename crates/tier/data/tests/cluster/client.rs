@@ -42,6 +42,16 @@ impl Client {
         assert_eq!(String::from_utf8_lossy(&read[..len]), expected);
     }
 
+    /// Reads a line, without its CR LF.
+    pub async fn line(&mut self) -> String {
+        let mut read = Vec::new();
+        while !read.ends_with(b"\r\n") {
+            let byte = tokio::time::timeout(DEADLINE, self.0.read_u8()).await.expect("a reply in time").unwrap();
+            read.push(byte);
+        }
+        String::from_utf8_lossy(&read).trim_end().to_owned()
+    }
+
     pub async fn check(&mut self, request: &str, reply: &str) {
         self.send(request.as_bytes()).await;
         self.expect(reply).await;

@@ -2,13 +2,18 @@
 
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+mod by_hand;
 mod client;
 mod cluster_commands;
 mod durability;
 mod failure;
+mod memcache_door;
 mod moving;
 mod network;
+mod pubsub;
 mod rebalance;
 mod redirect;
 mod redis_door;
+mod scripts;
+mod transactions;
 mod world;

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -112,6 +113,8 @@ impl ControlLog for SeenLog {
 pub struct Running {
     pub tier: Arc<DataTier>,
     pub redis: SocketAddr,
+    /// Where a token has to be said.
+    pub memcache: SocketAddr,
     tasks: Tasks,
 }
 
@@ -174,11 +177,15 @@ impl World {
     pub fn start_unheard(&mut self, number: u8) {
         let listener = ringway_rt::net::listen("redis", "127.0.0.1:0".parse().unwrap(), "--redis", false).unwrap();
         let redis = listener.local_addr().unwrap();
+        let memcache = ringway_rt::net::listen("memcached", "127.0.0.1:0".parse().unwrap(), "", false).unwrap();
+        let memcache_addr = memcache.local_addr().unwrap();
         let endpoint = self.network.join(node(number));
         let tasks = Tasks::new("data");
         let config = Config {
             dir: self.dir.join(number.to_string()),
             redis: Some(listener),
+            memcache: Some(memcache),
+            memcache_bucket: None,
             clients_max: 100,
             redis_redirect: self.redis_redirect,
         };
@@ -186,7 +193,7 @@ impl World {
         let ring = ManagedRing::start(node(number), log.clone(), &tasks);
         let tier = DataTier::new(config, &*log, ring, endpoint.clone(), endpoint, tasks.clone());
         tier.start().unwrap();
-        self.nodes.insert(number, Running { tier, redis, tasks });
+        self.nodes.insert(number, Running { tier, redis, memcache: memcache_addr, tasks });
     }
 
     /// Ends a node as SIGKILL would; gossip tells the others a little later, when the test says so.
@@ -237,7 +244,10 @@ impl World {
     pub fn bucket(&self, name: &str, change: impl FnOnce(&mut Spec)) {
         let mut spec = Spec::default();
         change(&mut spec);
-        let bucket = Bucket { name: name.to_owned(), app: None, spec, token: Secret::new(TOKEN), created_ms: 1 };
+        // Different for each, as it is when people make them.
+        static CREATED: AtomicU64 = AtomicU64::new(1);
+        let created_ms = CREATED.fetch_add(1, Ordering::Relaxed);
+        let bucket = Bucket { name: name.to_owned(), app: None, spec, token: Secret::new(TOKEN), created_ms };
         self.log.apply(Command::PutBucket(bucket));
     }
 

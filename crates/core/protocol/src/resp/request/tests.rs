@@ -54,24 +54,13 @@ fn somebody_unknown_may_send_little() {
 #[test]
 fn nonsense_is_named_as_redis_names_it() {
     check(b"*x\r\n", &[], Some(ProtocolError::ArgCount));
-    check(b"*1048577\r\n", &[], Some(ProtocolError::ArgCount));
-    check(b"*1\r\n:1\r\n", &[], Some(ProtocolError::NotBulk(':')));
+    check(b"*2147483648\r\n", &[], Some(ProtocolError::ArgCount));
+    check(b"*1\r\n:1\r\n", &[], Some(ProtocolError::NotBulk(b':')));
     check(b"*1\r\n$-1\r\n", &[], Some(ProtocolError::BulkLen));
     check(b"*1\r\n$01\r\n", &[], Some(ProtocolError::BulkLen));
     check(b"GET \"a\r\n", &[], Some(ProtocolError::Quotes));
     check(&[b'x'; LINE_LEN_MAX + 1], &[], Some(ProtocolError::LongLine));
     check(&[&b"*1"[..], &[b'1'; LINE_LEN_MAX]].concat(), &[], Some(ProtocolError::LongArgCount));
-}
-
-#[test]
-fn numbers_are_canonical() {
-    for (text, number) in [("0", 0), ("-1", -1), ("9223372036854775807", i64::MAX), ("-9223372036854775808", i64::MIN)]
-    {
-        assert_eq!(parse_int(text.as_bytes()), Some(number));
-    }
-    for text in ["", "-", "+1", "01", "-0", "1 ", "9223372036854775808", "1e3"] {
-        assert_eq!(parse_int(text.as_bytes()), None, "{text}");
-    }
 }
 
 fn encoded(commands: &[Vec<Vec<u8>>]) -> Vec<u8> {

@@ -1,0 +1,232 @@
+//! Ringway's memcached door beside a real memcached: random programs of the text and meta protocols to both, the same answers from
+//! both.
+//!
+//! `RINGWAY_FUZZ_SEED` and `RINGWAY_FUZZ_SECONDS` as for the Redis door. What may differ: the numbers of items (`cas`; each side is
+//! asked with its own), a time to live by a little.
+
+use std::collections::BTreeMap;
+use std::io::{Read as _, Write as _};
+use std::net::{SocketAddr, TcpStream};
+use std::time::{Duration, Instant};
+
+use ringway_testkit::Server;
+use ringway_testkit::resp::quoted;
+
+use crate::door::Door;
+use crate::redis_oracle::grammar::fill;
+use crate::redis_oracle::random::Random;
+use crate::redis_oracle::words::Keys;
+
+const SEED: u64 = 20_261_123;
+const SECONDS: u64 = 6;
+const FOUND_MAX: usize = 12;
+const PROGRAM_LEN_MAX: usize = 14;
+/// Answered by this alone: everything before it has been answered then.
+const MARK: (&[u8], &[u8]) = (b"mn\r\n", b"MN\r\n");
+
+/// `LEN` stands for the length of a value that follows on a line of its own, `CAS` for the last item number that this side has told.
+const PATTERNS: &[&str] = &[
+    "set $item $flags $until LEN noreply?",
+    "set $item 0 0 LEN",
+    "set n 0 0 LEN",
+    "[add|replace] $item $flags $until LEN noreply?",
+    "[append|prepend] $item $flags $until LEN noreply?",
+    "cas $item $flags $until LEN $unique noreply?",
+    "get $item+",
+    "gets $item+",
+    "gat $until $item+",
+    "gats $until $item+",
+    "[incr|decr] [n|n|$item] $delta noreply?",
+    "delete $item noreply?",
+    "touch $item $until noreply?",
+    "mg $item [v|t|f|s|k|c|Oabc|q]*",
+    "mg $item v c [f|t|s|k]*",
+    "mg $item [v N30|v N30 c|v R30 t|v R1000|v T100 t|T0 v|v N0]",
+    "ms $item LEN [T100|T0|T-1|F5|F0|c|k|Oxy|q]*",
+    "ms $item LEN [ME|MA|MP|MR|MS|Mx|Mappend] [N100|T0]?",
+    "ms $item LEN C$delta",
+    "ms $item LEN CCAS I? c",
+    "md $item [q|k|Oxy]*",
+    "md $item [I T30|I|x|CCAS|C1|CCAS q]",
+    "ma [n|n|$item] [v|t|c|q|k|Oxy]*",
+    "ma [n|n|$item] v [D5|D0|MI|MD|M-|MD D100|N0 J7|N100 J7|T100 t|D18446744073709551615|Dabc|Mx|CCAS|C1]*",
+    "mg [YQ==|Yg==|!|bm9uZQ==] b [v|t]*",
+    "me $item",
+    "frobnicate $item",
+    "$item $flags $delta",
+];
+const VALUES: &[&str] = &["x", "", "10", "18446744073709551615", "0", "abc", "a\r\nb", "5", "99", " 7", "-1", "\0"];
+
+/// One side: a connection and the number it told last.
+struct Side {
+    stream: TcpStream,
+    unique: String,
+}
+
+impl Side {
+    fn connect(address: SocketAddr) -> Self {
+        let stream = TcpStream::connect(address).expect("the door is open");
+        stream.set_read_timeout(Some(Duration::from_secs(10))).expect("a socket takes a timeout");
+        stream.set_nodelay(true).expect("a socket takes an option");
+        Self { stream, unique: "1".to_owned() }
+    }
+
+    /// What it says to this request; `MARK` is not part of it.
+    fn ask(&mut self, request: &[u8]) -> String {
+        let request = replaced(request, b"CAS", self.unique.as_bytes());
+        let mut answer = Vec::new();
+        if self.stream.write_all(&[&request, MARK.0].concat()).is_err() {
+            return "(closed)".to_owned();
+        }
+        let mut buffer = [0; 4096];
+        while !answer.ends_with(MARK.1) {
+            match self.stream.read(&mut buffer) {
+                Ok(0) => return format!("{}(closed)", quoted(&answer)),
+                Ok(count) => answer.extend_from_slice(&buffer[..count]),
+                Err(error) => return format!("{}({error})", quoted(&answer)),
+            }
+        }
+        answer.truncate(answer.len() - MARK.1.len());
+        self.masked(&answer)
+    }
+
+    /// Item numbers are kept and hidden, times to live made coarse.
+    fn masked(&mut self, answer: &[u8]) -> String {
+        let mut lines = Vec::new();
+        for line in quoted(answer).trim_matches('"').split("\\r\\n") {
+            let mut words: Vec<String> = line.split(' ').map(str::to_owned).collect();
+            let meta = ["VA", "HD", "OK"].contains(&words[0].as_str());
+            for (at, word) in words.iter_mut().enumerate().skip(1) {
+                let number = word.get(1..).unwrap_or_default();
+                let is_number = !number.is_empty() && number.bytes().all(|byte| byte.is_ascii_digit());
+                if meta && word.starts_with('c') && is_number {
+                    number.clone_into(&mut self.unique);
+                    *word = "cCAS".to_owned();
+                } else if meta && word.starts_with('t') && is_number {
+                    *word = format!("t~{}", number.parse::<u64>().unwrap_or(0).saturating_add(5) / 60);
+                } else if line.starts_with("ME ")
+                    && ["cas=", "size=", "fetch="].iter().any(|name| word.starts_with(name))
+                {
+                    // What an item takes in memory is another thing in each, and Ringway does not tell when one was used.
+                    *word = word.split('=').next().unwrap_or_default().to_owned();
+                } else if let Some(Ok(seconds)) = word.strip_prefix("exp=").map(str::parse::<i64>) {
+                    *word = format!("exp~{}", (seconds + 5 * seconds.signum()) / 60);
+                } else if line.starts_with("VALUE ") && at == 4 {
+                    word.clone_into(&mut self.unique);
+                    *word = "CAS".to_owned();
+                }
+            }
+            lines.push(words.join(" "));
+        }
+        unpadded(&mut lines);
+        lines.join(" | ")
+    }
+}
+
+/// memcached pads what a decrement made shorter with spaces; Ringway, whose Redis clients see the same value, does not.
+fn unpadded(lines: &mut [String]) {
+    for at in 1..lines.len() {
+        let number = lines[at].trim_end().to_owned();
+        if lines[at].ends_with(' ') && number.bytes().all(|byte| byte.is_ascii_digit()) {
+            lines[at - 1] = lines[at - 1].replacen(&lines[at].len().to_string(), &number.len().to_string(), 1);
+            lines[at] = number;
+        }
+    }
+}
+
+fn replaced(bytes: &[u8], from: &[u8], to: &[u8]) -> Vec<u8> {
+    match bytes.windows(from.len()).position(|window| window == from) {
+        Some(at) => [&bytes[..at], to, &bytes[at + from.len()..]].concat(),
+        None => bytes.to_vec(),
+    }
+}
+
+fn request(random: &mut Random) -> Vec<u8> {
+    let pattern = random_pattern(random);
+    let command = fill(random, pattern, Keys::Spread);
+    let value = random.pick(VALUES);
+    // Never too long: it would wait for the rest.
+    let length =
+        if random.percent(4) { random.between(-1, value.len() as i64).to_string() } else { value.len().to_string() };
+    let mut words = command.words;
+    let carries = words.iter().any(|word| word == b"LEN");
+    words.iter_mut().filter(|word| *word == b"LEN").for_each(|word| *word = length.clone().into_bytes());
+    if random.percent(3) && words.len() > 1 {
+        words.pop();
+    }
+    let mut bytes = words.join(&b' ');
+    bytes.extend_from_slice(b"\r\n");
+    if carries {
+        bytes.extend_from_slice(value.as_bytes());
+        bytes.extend_from_slice(b"\r\n");
+    }
+    bytes
+}
+
+fn random_pattern(random: &mut Random) -> &'static str {
+    PATTERNS[random.below(PATTERNS.len())]
+}
+
+/// The first request that is answered otherwise, and both answers.
+fn play(memcached: SocketAddr, door: SocketAddr, program: &[Vec<u8>]) -> Option<(usize, String, String)> {
+    let (mut memcached, mut door) = (Side::connect(memcached), Side::connect(door));
+    memcached.ask(b"flush_all\r\n");
+    door.ask(b"flush_all\r\n");
+    program.iter().enumerate().find_map(|(at, request)| {
+        let (expected, saw) = (memcached.ask(request), door.ask(request));
+        (expected != saw).then_some((at, expected, saw))
+    })
+}
+
+#[test]
+fn random_programs_are_answered_as_memcached_answers_them() {
+    let door = Door::open_with_memcached();
+    let server = Server::memcached(&[]);
+    let number = |name: &str| std::env::var(name).ok().and_then(|text| text.parse::<u64>().ok());
+    let first = number("RINGWAY_FUZZ_SEED").unwrap_or(SEED);
+    let until = Instant::now() + Duration::from_secs(number("RINGWAY_FUZZ_SECONDS").unwrap_or(SECONDS));
+    let mut told: BTreeMap<String, String> = BTreeMap::new();
+    let mut seed = first;
+    while Instant::now() < until && told.len() < FOUND_MAX {
+        let mut random = Random::new(seed);
+        let mut program: Vec<Vec<u8>> = (0..2 + random.below(PROGRAM_LEN_MAX)).map(|_| request(&mut random)).collect();
+        let ask = |program: &[Vec<u8>]| play(server.address, door.memcached[0], program);
+        if let Some((at, expected, saw)) = ask(&program) {
+            program.truncate(at + 1);
+            let sign = |text: &str| text.chars().take(24).filter(|sign| !sign.is_ascii_digit()).collect::<String>();
+            let name: String = program[at].iter().take(3).map(|&byte| char::from(byte)).collect();
+            let signature = format!("{name} {} {}", sign(&expected), sign(&saw));
+            // What is gone when it is asked again was the clock's tick in between.
+            if !told.contains_key(&signature)
+                && let Some(text) = shrunk(program, seed, &ask)
+            {
+                told.insert(signature, text);
+            }
+        }
+        seed += 1;
+    }
+    println!("{} programs", seed - first);
+    let all: Vec<String> = told.into_values().collect();
+    assert!(all.is_empty(), "{} differences from memcached:\n\n{}", all.len(), all.join("\n"));
+}
+
+/// Without the requests that do not matter, told.
+fn shrunk(
+    mut program: Vec<Vec<u8>>,
+    seed: u64,
+    ask: &dyn Fn(&[Vec<u8>]) -> Option<(usize, String, String)>,
+) -> Option<String> {
+    let mut at = program.len();
+    while at > 0 {
+        at -= 1;
+        let mut smaller = program.clone();
+        smaller.remove(at);
+        if ask(&smaller).is_some() {
+            program = smaller;
+            at = at.min(program.len());
+        }
+    }
+    let (last, expected, saw) = ask(&program)?;
+    let lines: String = program.iter().take(last + 1).map(|request| format!("    {}\n", quoted(request))).collect();
+    Some(format!("seed {seed}:\n{lines}  memcached: {expected}\n  ringway:   {saw}\n"))
+}

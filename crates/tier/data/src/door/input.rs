@@ -1,0 +1,102 @@
+//! Driver: what one client has said and is not yet done. A client that says nothing keeps no buffer.
+
+use std::cell::RefCell;
+use std::future::{Future, poll_fn};
+use std::io;
+use std::pin::pin;
+use std::task::{Context, Poll};
+
+use bytes::{Buf, Bytes, BytesMut};
+use tokio::io::AsyncReadExt;
+use tokio::net::TcpStream;
+
+/// How much is read at once; grows to what a command needs.
+const READ_LEN: usize = 16 * 1024;
+/// Buffers that a thread keeps for the next client that says something.
+const SPARE_MAX: usize = 8;
+
+thread_local! {
+    static SPARE: RefCell<Vec<BytesMut>> = const { RefCell::new(Vec::new()) };
+}
+
+#[derive(Default)]
+pub(super) struct Input {
+    bytes: BytesMut,
+    /// How many there have to be before the next command can be complete.
+    needed: usize,
+}
+
+impl Input {
+    pub(super) fn bytes(&self) -> &[u8] {
+        &self.bytes
+    }
+
+    /// Whether there may be a complete command.
+    pub(super) fn is_enough(&self) -> bool {
+        !self.bytes.is_empty() && self.bytes.len() >= self.needed
+    }
+
+    /// There is none before there are so many bytes.
+    pub(super) fn need(&mut self, needed: usize) {
+        self.needed = needed;
+    }
+
+    /// So many bytes are done with.
+    pub(super) fn done(&mut self, used: usize) {
+        self.bytes.advance(used);
+        if self.bytes.is_empty() {
+            give_back(std::mem::take(&mut self.bytes));
+        }
+    }
+
+    /// All of it, to be kept for as long as somebody has a part of it; [`Input::put_back`] what was not used.
+    pub(super) fn take(&mut self) -> Bytes {
+        std::mem::take(&mut self.bytes).freeze()
+    }
+
+    pub(super) fn put_back(&mut self, rest: &[u8]) {
+        self.bytes = BytesMut::from(rest);
+    }
+
+    /// Reads more; false at the end. Cancel-safe.
+    pub(super) async fn read(&mut self, stream: &mut TcpStream) -> io::Result<bool> {
+        poll_fn(|context| self.poll_read(context, stream)).await
+    }
+
+    fn poll_read(&mut self, context: &mut Context<'_>, stream: &mut TcpStream) -> Poll<io::Result<bool>> {
+        let was_empty = self.bytes.is_empty();
+        if was_empty && self.bytes.capacity() == 0 {
+            self.bytes = spare();
+        }
+        // No more than twice what is there: a length that was only promised reserves nothing.
+        let wanted = self.needed.saturating_sub(self.bytes.len()).min(self.bytes.len()).max(READ_LEN / 2);
+        self.bytes.reserve(wanted);
+        let read = pin!(stream.read_buf(&mut self.bytes)).poll(context);
+        match read {
+            Poll::Pending => {
+                if was_empty {
+                    give_back(std::mem::take(&mut self.bytes));
+                }
+                Poll::Pending
+            }
+            Poll::Ready(Err(error)) => Poll::Ready(Err(error)),
+            // A read that is dropped while it waits has taken nothing.
+            Poll::Ready(Ok(len)) => Poll::Ready(Ok(len > 0)),
+        }
+    }
+}
+
+fn spare() -> BytesMut {
+    SPARE.with_borrow_mut(Vec::pop).unwrap_or_else(|| BytesMut::with_capacity(READ_LEN))
+}
+
+fn give_back(mut buffer: BytesMut) {
+    buffer.clear();
+    // One that was cut, or grew for a long command, goes.
+    let is_whole = buffer.try_reclaim(READ_LEN) && buffer.capacity() <= 2 * READ_LEN;
+    SPARE.with_borrow_mut(|spare| {
+        if is_whole && spare.len() < SPARE_MAX {
+            spare.push(buffer);
+        }
+    });
+}

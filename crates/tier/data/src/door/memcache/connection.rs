@@ -1,0 +1,341 @@
+//! Driver: one client of the memcached door. Reads what is there, runs all complete requests in it as one batch.
+
+use std::io;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use ringway_protocol::memcache::{Limits, Parsed, Refusal, Request, Tokens, Verb, parse, reply};
+use ringway_protocol::resp::{Out, RespVersion};
+use tokio::net::TcpStream;
+
+use super::{Access, local, spread, whole};
+use crate::DataTier;
+use crate::bucket::Guest;
+use crate::door::input::Input;
+use crate::door::output::Output;
+use crate::door::session::bucket_for;
+use crate::fail::Fail;
+use crate::memcache::{self, LIMITS, server_error};
+
+/// Requests of one batch; the rest of what was read comes next.
+const BATCH_LEN_MAX: usize = 64;
+/// Long values stay in the buffer they came in.
+const SHARED_LEN_MIN: usize = 32 * 1024;
+/// What somebody unknown may send: as much as a bucket's name and token need.
+const UNKNOWN_LIMITS: Limits = Limits { line_len_max: 2048, value_len_max: 1024 };
+/// How long somebody may take to say who it is.
+const AUTH_DEADLINE: Duration = Duration::from_secs(60);
+
+struct Connection {
+    input: Input,
+    /// How much of the input is known to have no end of line.
+    scanned: usize,
+    /// How much of what comes belongs to a value that was refused.
+    swallow: usize,
+    output: Output,
+    /// `None` until the client has said who it is.
+    guest: Option<(Arc<str>, Guest)>,
+}
+
+/// What to do in a batch, in order.
+pub(super) enum Step<'a> {
+    /// It is about keys; and how it came.
+    Keys {
+        request: Request<'a>,
+        encoded: &'a [u8],
+    },
+    /// It is about more than keys.
+    Whole(Request<'a>),
+    Say(&'static str),
+}
+
+/// How far the requests of a batch go.
+enum End {
+    /// There are no more complete ones: so many bytes have to be there for the next.
+    Needs(usize),
+    /// There may be more.
+    Full,
+    Close(Bytes),
+}
+
+/// Returns when the client has gone, was cut, or the tier stops.
+pub(super) async fn serve(tier: &Arc<DataTier>, stream: TcpStream, access: Access) -> io::Result<()> {
+    stream.set_nodelay(true)?;
+    let output = Output::new(stream);
+    let mut connection = Connection { input: Input::default(), scanned: 0, swallow: 0, output, guest: None };
+    if let Access::Bucket(name) = access
+        && let Err(fail) = connection.enter(tier, &name).await
+    {
+        reply::line(connection.out(), &server_error(&fail));
+        return connection.output.flush().await;
+    }
+    while connection.fill(tier).await? {
+        // Large, and only needed while there is something to do: an idle client's task stays small.
+        if !Box::pin(connection.drain(tier)).await? {
+            break;
+        }
+    }
+    connection.output.flush().await
+}
+
+impl Connection {
+    /// Reads more; false at the end.
+    async fn fill(&mut self, tier: &DataTier) -> io::Result<bool> {
+        let is_known = self.guest.is_some();
+        let deadline = async {
+            match is_known {
+                true => std::future::pending().await,
+                false => tokio::time::sleep(AUTH_DEADLINE).await,
+            }
+        };
+        tokio::select! {
+            read = self.input.read(self.output.stream()) => read,
+            () = tier.tasks.stopping() => Ok(false),
+            () = deadline => Err(io::Error::new(io::ErrorKind::TimedOut, "it did not say who it is")),
+        }
+    }
+
+    /// Runs all complete requests; false if that was the last of this connection.
+    async fn drain(&mut self, tier: &Arc<DataTier>) -> io::Result<bool> {
+        loop {
+            let dropped = self.swallow.min(self.input.bytes().len());
+            if dropped > 0 {
+                self.input.done(dropped);
+                self.swallow -= dropped;
+            }
+            if !self.input.is_enough() {
+                break;
+            }
+            let end = if self.input.bytes().len() >= SHARED_LEN_MIN {
+                let (all, mut used) = (self.input.take(), 0);
+                let end = self.run_batch(tier, &all, Some(&all), &mut used).await?;
+                self.input.put_back(&all[used..]);
+                end
+            } else {
+                let (input, mut used) = (std::mem::take(&mut self.input), 0);
+                let end = self.run_batch(tier, input.bytes(), None, &mut used).await?;
+                self.input = input;
+                self.input.done(used);
+                end
+            };
+            match end {
+                Some(End::Full) => self.input.need(1),
+                Some(End::Needs(needed)) => self.input.need(needed),
+                Some(End::Close(reply)) => {
+                    self.output.put_raw(reply).await?;
+                    return Ok(false);
+                }
+                None => return Ok(false),
+            }
+        }
+        self.output.flush().await?;
+        Ok(true)
+    }
+
+    /// `None`: the client has said that it goes.
+    async fn run_batch(
+        &mut self,
+        tier: &Arc<DataTier>,
+        input: &[u8],
+        source: Option<&Bytes>,
+        used: &mut usize,
+    ) -> io::Result<Option<End>> {
+        let mut steps = Vec::with_capacity(16);
+        let end = self.read_batch(input, used, &mut steps);
+        let goes_on = match self.guest.as_ref().map(|(bucket, _)| bucket.clone()) {
+            Some(bucket) => match keep_to_quota(tier, &bucket, steps.len()).await {
+                Ok(()) => self.run_steps(tier, &bucket, &steps, source).await?,
+                Err(fail) => {
+                    let text = server_error(&fail);
+                    let out = self.out();
+                    steps.iter().for_each(|step| step.fail(&text, out));
+                    true
+                }
+            },
+            None => {
+                self.identify(tier, &steps).await;
+                true
+            }
+        };
+        Ok(goes_on.then_some(end))
+    }
+
+    fn read_batch<'a>(&mut self, input: &'a [u8], used: &mut usize, steps: &mut Vec<Step<'a>>) -> End {
+        // Who it is decides what it may send, so until that is known requests are read one by one.
+        let (limits, len_max) = match self.guest {
+            Some(_) => (LIMITS, BATCH_LEN_MAX),
+            None => (UNKNOWN_LIMITS, 1),
+        };
+        while steps.len() < len_max {
+            let rest = &input[*used..];
+            if rest.is_empty() {
+                return End::Needs(1);
+            }
+            match parse(rest, &limits, self.scanned) {
+                Parsed::Complete { used: len, request } => {
+                    *used += len;
+                    steps.push(Step::of(request, &rest[..len]));
+                }
+                Parsed::Refused { used: len, refusal } => {
+                    *used += len;
+                    self.swallow = refusal.swallow;
+                    Step::refuse(refusal, steps);
+                }
+                Parsed::Incomplete { needed, scanned } => {
+                    self.scanned = scanned;
+                    return End::Needs(needed);
+                }
+                Parsed::Close { reply } => return End::Close(reply),
+            }
+            self.scanned = 0;
+            let dropped = self.swallow.min(input.len() - *used);
+            *used += dropped;
+            self.swallow -= dropped;
+        }
+        End::Full
+    }
+
+    /// False if the client has said that it goes.
+    /// Counted as a client of the bucket from now on.
+    async fn enter(&mut self, tier: &Arc<DataTier>, bucket: &Arc<str>) -> Result<(), Fail> {
+        let (_, open) = tier.bucket(bucket).await?;
+        self.guest = Some((bucket.clone(), open.admit_client()?));
+        Ok(())
+    }
+
+    async fn run_steps(
+        &mut self,
+        tier: &Arc<DataTier>,
+        bucket: &Arc<str>,
+        mut steps: &[Step<'_>],
+        source: Option<&Bytes>,
+    ) -> io::Result<bool> {
+        while let Some(first) = steps.first() {
+            if let Step::Whole(Request::Quit) = first {
+                return Ok(false);
+            }
+            if let Step::Whole(request) = first {
+                whole::run(tier, bucket, request, self.out()).await;
+                steps = &steps[1..];
+                continue;
+            }
+            let ran = local::run(tier, bucket, steps, source, &mut self.output).await;
+            self.output.flush_if_long().await?;
+            steps = &steps[ran..];
+            if ran == 0 {
+                let len = steps.iter().take_while(|step| !matches!(step, Step::Whole(_))).count();
+                spread::run(tier, bucket, &steps[..len], &mut self.output).await?;
+                steps = &steps[len..];
+            }
+        }
+        Ok(true)
+    }
+
+    /// The client is unknown: what it stores says who it is.
+    async fn identify(&mut self, tier: &Arc<DataTier>, steps: &[Step<'_>]) {
+        let text = match steps.first() {
+            None => return,
+            Some(Step::Keys { request: Request::Store(asked), .. }) if asked.verb == Verb::Set => {
+                let mut words = Tokens::new(asked.data);
+                match (words.next(), words.next()) {
+                    (Some(user), Some(token)) => {
+                        let bucket = bucket_for(&tier.view().catalog, user, token).map(Arc::from);
+                        match bucket {
+                            None => "CLIENT_ERROR authentication failure",
+                            Some(bucket) => match self.enter(tier, &bucket).await {
+                                Ok(()) => "STORED",
+                                Err(fail) => return reply::line(self.out(), &server_error(&fail)),
+                            },
+                        }
+                    }
+                    _ => "CLIENT_ERROR bad authentication token format",
+                }
+            }
+            Some(_) => "CLIENT_ERROR unauthenticated",
+        };
+        reply::line(self.out(), text);
+    }
+
+    fn out(&mut self) -> &mut Out {
+        self.output.out(RespVersion::Two)
+    }
+}
+
+impl<'a> Step<'a> {
+    fn of(request: Request<'a>, encoded: &'a [u8]) -> Self {
+        match request {
+            Request::NoOp => Step::Say("MN"),
+            Request::Version => Step::Say(whole::VERSION),
+            Request::Shutdown => Step::Say("ERROR: shutdown not enabled"),
+            Request::Verbosity { quiet: false } => Step::Say("OK"),
+            Request::Verbosity { quiet: true } => Step::Say(""),
+            Request::FlushAll { .. } | Request::Stats(_) | Request::Quit => Step::Whole(request),
+            request => Step::Keys { request, encoded },
+        }
+    }
+
+    fn refuse(refusal: Refusal<'a>, steps: &mut Vec<Self>) {
+        if let Some(key) = refusal.forget {
+            steps.push(Step::Keys { request: Request::Delete { key, quiet: true }, encoded: &[] });
+        }
+        steps.push(Step::Say(if refusal.quiet { "" } else { refusal.text }));
+    }
+
+    /// The keys it is about.
+    pub(super) fn keys<'r>(&'r self) -> impl Iterator<Item = &'r [u8]>
+    where
+        'a: 'r,
+    {
+        let (many, one) = match self {
+            Step::Keys { request, .. } => keys_of(request),
+            Step::Whole(_) | Step::Say(_) => (None, None),
+        };
+        many.into_iter().flatten().chain(one)
+    }
+
+    /// It could not be done.
+    pub(super) fn fail(&self, text: &str, out: &mut Out) {
+        match self {
+            Step::Keys { request, .. } if memcache::is_silent(request) => {}
+            Step::Keys { .. } => reply::line(out, text),
+            Step::Say(text) => Step::say(text, out),
+            Step::Whole(_) => {}
+        }
+    }
+
+    /// An empty text is not said.
+    pub(super) fn say(text: &str, out: &mut Out) {
+        if !text.is_empty() {
+            reply::line(out, text);
+        }
+    }
+}
+
+/// Waits until the bucket may do so many operations on this node.
+async fn keep_to_quota(tier: &DataTier, bucket: &str, count: usize) -> Result<(), Fail> {
+    let view = tier.view();
+    let Some(bucket) = view.buckets.get(bucket).filter(|bucket| bucket.spec.ops_per_second.is_some()) else {
+        return Ok(());
+    };
+    let wait = bucket.wait_for(count, ringway_rt::clock::wall_ns())?;
+    if !wait.is_zero() {
+        tokio::time::sleep(wait).await;
+    }
+    Ok(())
+}
+
+/// Those of a `get`, or the one of another request.
+fn keys_of<'a, 'r>(request: &'r Request<'a>) -> (Option<Tokens<'a>>, Option<&'r [u8]>)
+where
+    'a: 'r,
+{
+    match request {
+        Request::Get(asked) => (Some(asked.keys), None),
+        Request::Store(asked) => (None, Some(asked.key)),
+        Request::Arithmetic(asked) => (None, Some(asked.key)),
+        Request::Delete { key, .. } | Request::Touch { key, .. } => (None, Some(key)),
+        Request::Meta(asked) => (None, Some(&asked.key)),
+        _ => (None, None),
+    }
+}

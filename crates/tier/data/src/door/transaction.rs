@@ -1,0 +1,238 @@
+//! Driver: MULTI, EXEC and WATCH of one client.
+//!
+//! What is queued travels as one to the node that executes its keys, and runs there with nobody in between; so all keys, those
+//! that are watched too, have to be in one slot, unless the bucket is kept together. A watched key is not locked: what it was
+//! like travels along, and nothing is done if it is different.
+
+use std::sync::Arc;
+
+use bytes::{BufMut, Bytes, BytesMut};
+use ringway_protocol::resp::{RespVersion, reply_len};
+use ringway_ring::Partition;
+
+use crate::DataTier;
+use crate::bucket::Bucket;
+use crate::call::Args;
+use crate::command::{Run, SessionKind, Spec, key_positions};
+use crate::door::session::Session;
+use crate::door::{scripting, whole};
+use crate::fail::{Fail, Ran};
+use crate::unit::{Body, Unit, Watched, Words};
+
+const ABORTED: Fail = Fail::new("EXECABORT Transaction discarded because of previous errors.");
+const NOT_HERE: Fail = Fail::new("ERR Command not allowed inside a transaction");
+/// Commands between MULTI and EXEC.
+const QUEUED_MAX: usize = 1 << 20;
+/// Their bytes.
+const QUEUED_BYTES_MAX: usize = 512 << 20;
+
+/// What a client has said of a transaction.
+#[derive(Debug, Default)]
+pub(super) struct Transaction {
+    /// `None`: no MULTI.
+    queued: Option<Queued>,
+    watched: Vec<Watched>,
+}
+
+#[derive(Debug, Default)]
+struct Queued {
+    commands: Vec<Words>,
+    bytes: usize,
+    /// One of them was wrong: EXEC will do nothing.
+    is_spoilt: bool,
+}
+
+impl Transaction {
+    pub(super) fn is_open(&self) -> bool {
+        self.queued.is_some()
+    }
+
+    pub(super) fn begin(&mut self) -> Ran {
+        if self.is_open() {
+            return Err(Fail::new("ERR MULTI calls can not be nested"));
+        }
+        self.queued = Some(Queued::default());
+        Ok(())
+    }
+
+    pub(super) fn spoil(&mut self) {
+        if let Some(queued) = &mut self.queued {
+            queued.is_spoilt = true;
+        }
+    }
+
+    pub(super) fn discard(&mut self) -> Ran {
+        self.queued.take().ok_or(Fail::new("ERR DISCARD without MULTI"))?;
+        self.watched.clear();
+        Ok(())
+    }
+
+    pub(super) fn unwatch(&mut self) {
+        self.watched.clear();
+    }
+
+    fn push(&mut self, args: Args<'_>) -> Ran {
+        let Some(queued) = &mut self.queued else { return Ok(()) };
+        queued.bytes += args.iter().map(|word| word.len()).sum::<usize>();
+        if queued.commands.len() >= QUEUED_MAX || queued.bytes > QUEUED_BYTES_MAX {
+            queued.is_spoilt = true;
+            return Err(Fail::new("ERR the transaction is too long"));
+        }
+        queued.commands.push(Words::of(args));
+        Ok(())
+    }
+}
+
+/// Between MULTI and EXEC: what the client is told instead of the reply of a command; `None`: it is run now.
+pub(super) fn queue(session: &mut Session, spec: &Spec, args: Args<'_>) -> Option<Bytes> {
+    let transaction = session.transaction_mut();
+    let is_now = matches!(
+        spec.run,
+        Run::Session(
+            SessionKind::Exec | SessionKind::Discard | SessionKind::Multi | SessionKind::Quit | SessionKind::Reset
+        )
+    );
+    if !transaction.is_open() || is_now {
+        return None;
+    }
+    if spec.run_is(SessionKind::Watch) {
+        return Some(Fail::new("ERR WATCH inside MULTI is not allowed").reply());
+    }
+    if spec.is_barred_from_multi() {
+        transaction.spoil();
+        return Some(NOT_HERE.reply());
+    }
+    Some(match transaction.push(args) {
+        Ok(()) => Bytes::from_static(b"+QUEUED\r\n"),
+        Err(fail) => fail.reply(),
+    })
+}
+
+/// WATCH: notes what the keys are like now.
+pub(super) async fn watch(tier: &Arc<DataTier>, session: &mut Session, args: Args<'_>) -> Ran {
+    let bucket = session.bucket_of(&tier.view())?;
+    let keys: Vec<Bytes> = args[1..].iter().map(|key| Bytes::copy_from_slice(key)).collect();
+    let before = session.transaction().watched.iter().map(|watched| watched.key.clone());
+    let slots: Vec<_> = keys.iter().cloned().chain(before).map(|key| bucket.slot_of(&key)).collect();
+    if slots.iter().any(|slot| *slot != slots[0]) {
+        return Err(Fail::CROSS_SLOT);
+    }
+    let unit = Unit::new(bucket.partition_of(&keys[0]), Body::Watch(keys.clone()));
+    let reply = run_one(tier, &bucket, unit, RespVersion::Two).await?;
+    let fingerprints = numbers(&reply).filter(|found| found.len() == keys.len()).ok_or_else(|| failed(&reply))?;
+    let watched = keys.into_iter().zip(fingerprints).map(|(key, fingerprint)| Watched { key, fingerprint });
+    session.transaction_mut().watched.extend(watched);
+    Ok(())
+}
+
+/// The reply of another node, as what went wrong.
+fn failed(reply: &[u8]) -> Fail {
+    let text = String::from_utf8_lossy(reply);
+    Fail::of(text.trim_start_matches('-').trim_end().to_owned())
+}
+
+fn numbers(reply: &[u8]) -> Option<Vec<u64>> {
+    let text = std::str::from_utf8(reply).ok()?;
+    let mut lines = text.strip_prefix('*')?.lines();
+    lines.next()?;
+    lines.map(|line| line.strip_prefix(':')?.parse::<i64>().ok().map(|number| number as u64)).collect()
+}
+
+async fn run_one(tier: &Arc<DataTier>, bucket: &Bucket, unit: Unit, version: RespVersion) -> Ran<Bytes> {
+    tier.run_units(&bucket.name, vec![unit], version).await.pop().ok_or(Fail::new("ERR no reply"))
+}
+
+/// EXEC. One array with the replies of all, or a null one if a watched key has changed.
+pub(super) async fn exec(tier: &Arc<DataTier>, session: &mut Session) -> Ran<Bytes> {
+    let Transaction { queued, watched } = std::mem::take(session.transaction_mut());
+    let queued = queued.ok_or(Fail::new("ERR EXEC without MULTI"))?;
+    if queued.is_spoilt {
+        return Err(ABORTED);
+    }
+    let bucket = session.bucket_of(&tier.view())?;
+    let (mut together, alone) = sort(&queued.commands);
+    scripting::put_bodies(tier, &bucket, &mut together).await;
+    let partition = one_partition(&bucket, &together, &watched)?;
+    let unit = Unit::new(
+        partition,
+        Body::Transaction { watched, commands: together.into_iter().map(|(_, words)| words).collect() },
+    );
+    let reply = run_one(tier, &bucket, unit, session.version()).await?;
+    if alone.is_empty() || !reply.starts_with(b"*") || reply.starts_with(b"*-1") {
+        return Ok(reply);
+    }
+    let mut others = Vec::with_capacity(alone.len());
+    for (at, words) in alone {
+        others.push((at, run_alone(tier, session, &words).await));
+    }
+    Ok(woven(&reply, others, queued.commands.len()))
+}
+
+type Numbered = Vec<(usize, Words)>;
+
+/// Those that run as one at the node of their keys, and those about more than keys, which run after them.
+fn sort(commands: &[Words]) -> (Numbered, Numbered) {
+    let is_keyed = |words: &Words| {
+        let spec = words.0.first().and_then(|name| Spec::named(name));
+        !spec.is_some_and(|spec| matches!(spec.run, Run::Whole(_) | Run::Session(_)))
+    };
+    commands.iter().cloned().enumerate().partition(|(_, words)| is_keyed(words))
+}
+
+/// Where they run: all keys have to be in one slot. Without keys it does not matter where.
+fn one_partition(bucket: &Bucket, commands: &Numbered, watched: &[Watched]) -> Ran<Partition> {
+    let mut first = None;
+    let mut fits = |key: &[u8]| {
+        let slot = bucket.slot_of(key);
+        *first.get_or_insert((slot, bucket.partition_of(key))) == (slot, bucket.partition_of(key))
+    };
+    for (_, words) in commands {
+        let slices = words.as_slices();
+        let Some(spec) = Spec::named(slices[0]) else { continue };
+        if !key_positions(spec, &slices)?.into_iter().all(|at| fits(slices[at])) {
+            return Err(Fail::CROSS_SLOT);
+        }
+    }
+    if !watched.iter().all(|watched| fits(&watched.key)) {
+        return Err(Fail::CROSS_SLOT);
+    }
+    Ok(first.map_or_else(|| bucket.partition_of(b""), |(_, partition)| partition))
+}
+
+async fn run_alone(tier: &Arc<DataTier>, session: &mut Session, words: &Words) -> Bytes {
+    let slices = words.as_slices();
+    let version = session.version();
+    let result = match Spec::of(&slices).map(|spec| spec.run) {
+        Ok(Run::Whole(function)) => match (function(&slices), session.bucket()) {
+            (Ok(asked), Some(bucket)) => whole::run(tier, bucket, asked).await.map_err(Fail::from),
+            (Err(fail), _) => Err(fail),
+            (_, None) => Err(Fail::NO_AUTH),
+        },
+        Ok(Run::Session(kind)) => super::session::answer(tier, session, kind, &slices).await,
+        Ok(_) => Err(NOT_HERE),
+        Err(fail) => Err(fail),
+    };
+    let mut out = ringway_protocol::resp::Out::new(version);
+    match result {
+        Ok(reply) => out.reply(&reply),
+        Err(fail) => return fail.reply(),
+    }
+    out.into_bytes()
+}
+
+/// The items of an array with others between them, each at its place.
+fn woven(array: &Bytes, others: Vec<(usize, Bytes)>, len: usize) -> Bytes {
+    let head = array.iter().position(|byte| *byte == b'\n').map_or(array.len(), |at| at + 1);
+    let (mut items, mut others) = (array.slice(head..), others.into_iter().peekable());
+    let mut woven = BytesMut::new();
+    woven.put_slice(format!("*{len}\r\n").as_bytes());
+    for at in 0..len {
+        if let Some((_, other)) = others.next_if(|(place, _)| *place == at) {
+            woven.put_slice(&other);
+            continue;
+        }
+        let item = reply_len(&items).ok().flatten().unwrap_or(items.len());
+        woven.put_slice(&items.split_to(item));
+    }
+    woven.freeze()
+}
