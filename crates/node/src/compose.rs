@@ -162,6 +162,8 @@ fn open_data(
         memcache_bucket: config.memcache_bucket.clone(),
         clients_max: connections_max.min(ringway_data::config::CLIENTS_MAX),
         redis_redirect: config.redis_redirect,
+        // A random number that all nodes of the cluster have.
+        hash_seed: u64::from_str_radix(cluster.cluster_id(), 16).unwrap_or_default(),
     };
     let ring = FoundedRing::start(cluster.own_id(), cluster.control_log.clone(), cluster.ring.clone(), &tasks);
     DataTier::new(settings, &*cluster.control_log, ring, cluster.peers.clone(), cluster.membership.clone(), tasks)

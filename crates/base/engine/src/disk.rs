@@ -18,10 +18,9 @@ use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use fjall::{Database, Keyspace, KeyspaceCreateOptions, PersistMode};
+use fjall::{Database, Keyspace, KeyspaceCreateOptions};
 
 use crate::Error;
-use crate::sync_queue::SyncQueue;
 use crate::wal::{Log, LogConfig, Recovery};
 
 pub(crate) use self::flusher::{Flush, Flusher};
@@ -46,7 +45,6 @@ const LOG_DIR: &str = "log";
 pub struct Disk {
     // Dropped in this order: the flusher first, the log and the database last.
     flusher: Flusher,
-    sync: SyncQueue,
     shared: Arc<Shared>,
 }
 
@@ -96,8 +94,6 @@ impl Disk {
         let cells = keyspace(&database, CELLS)?;
         let mut recovery = recovery::Reader::new(&cells, names.numbers()?);
         let (log, Recovery { damage, .. }) = Log::open(&dir.join(LOG_DIR), config, |record| recovery.read(record))?;
-        let journal = database.clone();
-        let sync = SyncQueue::start(move || Ok(journal.persist(PersistMode::SyncAll)?)).map_err(failed)?;
         let shared = Arc::new(Shared {
             log,
             database,
@@ -109,7 +105,7 @@ impl Disk {
             is_damaged: !damage.is_empty(),
         });
         let flusher = Flusher::start(shared.clone()).map_err(failed)?;
-        Ok(Self { flusher, sync, shared })
+        Ok(Self { flusher, shared })
     }
 
     pub(crate) fn shared(&self) -> &Arc<Shared> {
@@ -120,27 +116,9 @@ impl Disk {
         &self.flusher
     }
 
-    pub(crate) fn keyspace(&self, name: &str) -> Result<Keyspace, Error> {
-        keyspace(&self.shared.database, name)
-    }
-
-    pub(crate) fn delete_keyspace(&self, keyspace: Keyspace) -> Result<(), Error> {
-        Ok(self.shared.database.delete_keyspace(keyspace)?)
-    }
-
     /// Brings everything that has changed from memory into the database, and cuts the log. Happens by itself; blocks.
     pub fn flush(&self) -> Result<(), Error> {
         self.flusher.flush()
-    }
-
-    /// Waits until what was written to the database before this call is on disk.
-    pub async fn synced(&self) -> Result<(), Error> {
-        self.sync.synced().await
-    }
-
-    /// Whether `len` more bytes may be written.
-    pub(crate) fn check_room(&self, len: usize) -> Result<(), Error> {
-        self.shared.room.check(len, 0)
     }
 }
 

@@ -44,7 +44,7 @@ impl Ghost {
 
     fn set_of(&self, name: u32) -> usize {
         let mixed = name.wrapping_mul(0x9E37_79B1);
-        (u64::from(mixed) * self.sets.len() as u64 >> 32) as usize
+        ((u64::from(mixed) * self.sets.len() as u64) >> 32) as usize
     }
 
     /// Follows the number of entries, by halves: not at every eviction.

@@ -113,13 +113,13 @@ impl Lines {
 /// The first of the two lines in which something may be.
 #[inline]
 pub(crate) fn line_of(spread: u32, count: usize) -> usize {
-    (u64::from(spread) * count as u64 >> SPREAD_BITS) as usize
+    ((u64::from(spread) * count as u64) >> SPREAD_BITS) as usize
 }
 
 /// The other of the two lines in which something with this tag may be: of either, the other.
 #[inline]
 pub(crate) fn other_line(line: usize, tag: u16, count: usize) -> usize {
-    let sum = (u64::from(u32::from(tag).wrapping_mul(0x9E37_79B1)) * count as u64 >> 32) as usize;
+    let sum = ((u64::from(u32::from(tag).wrapping_mul(0x9E37_79B1)) * count as u64) >> 32) as usize;
     if sum >= line { sum - line } else { sum + count - line }
 }
 

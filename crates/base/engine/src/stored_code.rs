@@ -135,7 +135,7 @@ fn take_partition(bytes: &mut &[u8]) -> Option<Partition> {
 
 fn put_register(version: Version, value: Option<&[u8]>, expires_ms: Option<u64>, out: &mut Vec<u8>) {
     out.reserve(25 + value.map_or(0, <[u8]>::len));
-    out.put_u8(u8::from(value.is_some()) * HAS_VALUE | u8::from(expires_ms.is_some()) * EXPIRES);
+    out.put_u8((u8::from(value.is_some()) * HAS_VALUE) | (u8::from(expires_ms.is_some()) * EXPIRES));
     out.put_u64_le(version.time());
     out.put_u64_le(version.node);
     if let Some(expires_ms) = expires_ms {

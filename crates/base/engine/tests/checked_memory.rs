@@ -321,13 +321,13 @@ impl Run {
 fn edit_delta(state: &mut State, kind: Kind, now_ms: u64, at: Version, item: &[u8], bytes: &[u8]) -> Option<Delta> {
     let mut edit = state.open(kind, now_ms, at).ok()?;
     match kind {
-        Kind::Hash if item[0] % 4 == 0 => {
+        Kind::Hash if item[0].is_multiple_of(4) => {
             edit.hash_remove(item);
         }
         Kind::Hash => {
             edit.hash_set(item, bytes);
         }
-        Kind::List if item[0] % 3 == 0 => {
+        Kind::List if item[0].is_multiple_of(3) => {
             edit.pop_front();
         }
         Kind::List => edit.push_back(bytes),

@@ -11,7 +11,6 @@ pub mod number;
 pub mod out;
 pub mod reply;
 pub mod reply_reader;
-pub mod request;
 pub mod words;
 
 pub use frame::{Parsed, parse};
@@ -20,5 +19,4 @@ pub use long_double::LongDouble;
 pub use out::Out;
 pub use reply::{Reply, RespVersion};
 pub use reply_reader::{read_reply, reply_len};
-pub use request::{Request, RequestParser};
 pub use words::{Args, Words};

@@ -99,7 +99,7 @@ fn keys_of_every_type_go_out_and_come_in_again_with_their_expiry() {
         ("LRANGE list 0 -1", "a b a"),
         ("HGET hash g", "w"),
         ("SCARD set", "2"),
-        ("ZRANGE zset 0 -1 WITHSCORES", "low 0.1 high inf"),
+        ("ZRANGE zset 0 -1 WITHSCORES", "low 0.10000000000000001 high inf"),
         ("DBSIZE", "507"),
     ] {
         assert_eq!(plain(&call(&mut target, line)), expected, "{line}");

@@ -24,7 +24,8 @@ const PROGRAM_LEN_MAX: usize = 14;
 /// Answered by this alone: everything before it has been answered then.
 const MARK: (&[u8], &[u8]) = (b"mn\r\n", b"MN\r\n");
 
-/// `LEN` stands for the length of a value that follows on a line of its own, `CAS` for the last item number that this side has told.
+/// `LEN` stands for the length of a value that follows on a line of its own, `CAS` for the number that this side has told
+/// last, if that was of the same item.
 const PATTERNS: &[&str] = &[
     "set $item $flags $until LEN noreply?",
     "set $item 0 0 LEN",
@@ -57,10 +58,17 @@ const PATTERNS: &[&str] = &[
 ];
 const VALUES: &[&str] = &["x", "", "10", "18446744073709551615", "0", "abc", "a\r\nb", "5", "99", " 7", "-1", "\0"];
 
-/// One side: a connection and the number it told last.
+/// Asked for when no number is known: older than any item's.
+const NO_UNIQUE: &str = "1";
+/// More seconds than this are a date. The clocks of both sides tick at different times, so how long it is until then may be a second
+/// more in one of them, on either side of any limit.
+const DURATION_MAX: i64 = 60 * 60 * 24 * 30;
+
+/// One side: a connection, and the number it told last and in the reply about which key.
 struct Side {
     stream: TcpStream,
     unique: String,
+    unique_of: Vec<u8>,
 }
 
 impl Side {
@@ -68,12 +76,23 @@ impl Side {
         let stream = TcpStream::connect(address).expect("the door is open");
         stream.set_read_timeout(Some(Duration::from_secs(10))).expect("a socket takes a timeout");
         stream.set_nodelay(true).expect("a socket takes an option");
-        Self { stream, unique: "1".to_owned() }
+        Self { stream, unique: NO_UNIQUE.to_owned(), unique_of: Vec::new() }
     }
 
     /// What it says to this request; `MARK` is not part of it.
     fn ask(&mut self, request: &[u8]) -> String {
+        let key = key_of(request).to_vec();
+        // Numbers of two items are in an order, which `I` looks at. Ringway's are times of writes, and a touch is one (see
+        // docs/memcached.md), so the order is not memcached's; nor is the number of what was touched the one it had.
+        if key != self.unique_of {
+            NO_UNIQUE.clone_into(&mut self.unique);
+        }
+        self.unique_of = key;
+        let touches = is_touch(request);
         let request = replaced(request, b"CAS", self.unique.as_bytes());
+        if touches {
+            NO_UNIQUE.clone_into(&mut self.unique);
+        }
         let mut answer = Vec::new();
         if self.stream.write_all(&[&request, MARK.0].concat()).is_err() {
             return "(closed)".to_owned();
@@ -103,14 +122,14 @@ impl Side {
                     number.clone_into(&mut self.unique);
                     *word = "cCAS".to_owned();
                 } else if meta && word.starts_with('t') && is_number {
-                    *word = format!("t~{}", number.parse::<u64>().unwrap_or(0).saturating_add(5) / 60);
+                    *word = format!("t~{}", coarse(number.parse().unwrap_or(0)));
                 } else if line.starts_with("ME ")
                     && ["cas=", "size=", "fetch="].iter().any(|name| word.starts_with(name))
                 {
                     // What an item takes in memory is another thing in each, and Ringway does not tell when one was used.
                     *word = word.split('=').next().unwrap_or_default().to_owned();
                 } else if let Some(Ok(seconds)) = word.strip_prefix("exp=").map(str::parse::<i64>) {
-                    *word = format!("exp~{}", (seconds + 5 * seconds.signum()) / 60);
+                    *word = format!("exp~{}", coarse(seconds));
                 } else if line.starts_with("VALUE ") && at == 4 {
                     word.clone_into(&mut self.unique);
                     *word = "CAS".to_owned();
@@ -132,6 +151,27 @@ fn unpadded(lines: &mut [String]) {
             lines[at] = number;
         }
     }
+}
+
+/// Minutes; whatever is a date is one.
+fn coarse(seconds: i64) -> i64 {
+    match seconds.abs() {
+        0..=DURATION_MAX => (seconds + 5 * seconds.signum()) / 60,
+        _ => seconds.signum() * DURATION_MAX,
+    }
+}
+
+/// The last one of `get` and its kin, whose number is the last that is told.
+fn key_of(request: &[u8]) -> &[u8] {
+    let line = request.split(|&byte| byte == b'\r').next().unwrap_or_default();
+    let mut words = line.split(|&byte| byte == b' ');
+    let is_of_many = words.next().is_some_and(|verb| verb.starts_with(b"g"));
+    (if is_of_many { words.next_back() } else { words.next() }).unwrap_or_default()
+}
+
+/// Whether it may change an item's time to live, or tell the client to make it anew (a write, too, in Ringway).
+fn is_touch(request: &[u8]) -> bool {
+    [&b"gat"[..], b"touch", b"mg", b"md"].iter().any(|verb| request.starts_with(verb))
 }
 
 fn replaced(bytes: &[u8], from: &[u8], to: &[u8]) -> Vec<u8> {
@@ -167,8 +207,11 @@ fn random_pattern(random: &mut Random) -> &'static str {
     PATTERNS[random.below(PATTERNS.len())]
 }
 
-/// The first request that is answered otherwise, and both answers.
-fn play(memcached: SocketAddr, door: SocketAddr, program: &[Vec<u8>]) -> Option<(usize, String, String)> {
+/// Which request of a program is answered otherwise, and both answers.
+type Found = (usize, String, String);
+
+/// The first.
+fn play(memcached: SocketAddr, door: SocketAddr, program: &[Vec<u8>]) -> Option<Found> {
     let (mut memcached, mut door) = (Side::connect(memcached), Side::connect(door));
     memcached.ask(b"flush_all\r\n");
     door.ask(b"flush_all\r\n");
@@ -211,11 +254,7 @@ fn random_programs_are_answered_as_memcached_answers_them() {
 }
 
 /// Without the requests that do not matter, told.
-fn shrunk(
-    mut program: Vec<Vec<u8>>,
-    seed: u64,
-    ask: &dyn Fn(&[Vec<u8>]) -> Option<(usize, String, String)>,
-) -> Option<String> {
+fn shrunk(mut program: Vec<Vec<u8>>, seed: u64, ask: &dyn Fn(&[Vec<u8>]) -> Option<Found>) -> Option<String> {
     let mut at = program.len();
     while at > 0 {
         at -= 1;

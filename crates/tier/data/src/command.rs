@@ -10,7 +10,7 @@ mod expiry;
 mod hashes;
 mod keys;
 mod lists;
-mod long_double;
+mod parts;
 mod pubsub;
 mod scan;
 mod scripting;
@@ -27,7 +27,10 @@ use std::sync::LazyLock;
 use ringway_protocol::resp::Out;
 
 pub(crate) use self::args::text;
+pub(crate) use self::connection::select;
+pub(crate) use self::parts::lacks_part;
 pub(crate) use self::scan::{Scan, Whole};
+#[cfg(test)]
 pub(crate) use self::told::docs;
 use crate::call::{Args, Call};
 use crate::fail::{Fail, Ran};
@@ -235,7 +238,7 @@ impl Spec {
     pub(crate) fn of(args: Args<'_>) -> Ran<&'static Spec> {
         let spec = Spec::named(args[0]).ok_or_else(|| unknown(args))?;
         match spec.takes(args.len()) {
-            true => Ok(spec),
+            true => parts::check(spec, args).map(|()| spec),
             false => Err(Fail::wrong_count(spec.name)),
         }
     }
@@ -245,7 +248,7 @@ impl Spec {
     }
 
     fn takes(&self, words: usize) -> bool {
-        if self.arity < 0 { words as i64 >= -i64::from(self.arity) } else { words as i64 == i64::from(self.arity) }
+        takes(self.arity, words)
     }
 
     fn has(&self, flag: u16) -> bool {
@@ -285,6 +288,17 @@ impl Spec {
         };
         self.only_reads() || self.has(AGAIN) && !args.iter().skip(3).any(depends)
     }
+}
+
+/// How many words there are to be; negative: at least.
+fn takes(arity: i32, words: usize) -> bool {
+    if arity < 0 { words as i64 >= -i64::from(arity) } else { words as i64 == i64::from(arity) }
+}
+
+/// The first words of what browsers send: a web page that can make somebody's browser send something to this port must not be able
+/// to make it send commands. Redis does the same.
+pub(crate) fn is_of_a_browser(name: &[u8]) -> bool {
+    name.eq_ignore_ascii_case(b"POST") || name.eq_ignore_ascii_case(b"Host:")
 }
 
 /// Where the keys are among a command's words.

@@ -17,6 +17,8 @@ pub struct Config {
     pub clients_max: usize,
     /// Clients are told whom to ask (`MOVED`) rather than answered through this node.
     pub redis_redirect: bool,
+    /// The same on all nodes and unknown to clients: nobody can choose members of a set or hash that all fall on one place.
+    pub hash_seed: u64,
 }
 
 /// As Redis' own.

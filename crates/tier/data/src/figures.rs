@@ -11,6 +11,7 @@ use ringway_ports::BigKey;
 use ringway_ring::NodeId;
 
 use crate::hot_keys::{Hot, HotKeys};
+use crate::memcache::Uses;
 
 /// Largest keys that are remembered.
 const BIG_MAX: usize = 200;
@@ -24,6 +25,7 @@ pub(crate) struct Figures {
     pub(crate) expired: AtomicU64,
     pub(crate) ops_refused: AtomicU64,
     pub(crate) connections_refused: AtomicU64,
+    pub(crate) memcache: Uses,
     behind: Mutex<Behind>,
     staleness: Mutex<Staleness>,
 }

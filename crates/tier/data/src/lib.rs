@@ -28,7 +28,6 @@ mod export;
 mod fail;
 mod fan_out;
 mod figures;
-mod glob;
 mod handover;
 mod hot_keys;
 mod kv;

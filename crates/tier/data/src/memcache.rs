@@ -11,10 +11,12 @@ mod exptime;
 mod get;
 mod meta;
 mod store;
+mod uses;
 
 use ringway_protocol::memcache::{Limits, MetaVerb, Parsed, Request, Verb, parse, reply};
 
 pub(crate) use self::get::get_one;
+pub(crate) use self::uses::{Uses, note};
 use crate::call::{Call, VALUE_LEN_MAX};
 use crate::fail::{Fail, Ran};
 
@@ -45,12 +47,18 @@ fn call_function(call: &mut Call<'_, '_>, request: &Request<'_>) -> Ran {
         Request::Store(asked) => store::store(call, asked),
         Request::Arithmetic(asked) => arithmetic::arithmetic(call, asked),
         Request::Delete { key, .. } => {
-            let text = if call.keys.delete(key)? { "DELETED" } else { "NOT_FOUND" };
+            let found = call.keys.delete(key)?;
+            let uses = call.keys.memcache_uses();
+            Uses::note_found(found, &uses.delete_hits, &uses.delete_misses);
+            let text = if found { "DELETED" } else { "NOT_FOUND" };
             reply::line(call.out, text);
             Ok(())
         }
         Request::Touch { key, expires, .. } => {
-            let text = if store::touch(call, key, *expires)? { "TOUCHED" } else { "NOT_FOUND" };
+            let found = store::touch(call, key, *expires)?;
+            let uses = call.keys.memcache_uses();
+            Uses::note_found(found, &uses.touch_hits, &uses.touch_misses);
+            let text = if found { "TOUCHED" } else { "NOT_FOUND" };
             reply::line(call.out, text);
             Ok(())
         }

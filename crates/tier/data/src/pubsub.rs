@@ -13,7 +13,7 @@ use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 
 pub(crate) use self::inbox::{Inbox, News};
-use crate::glob;
+use ringway_protocol::glob;
 
 /// The three sets of names.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

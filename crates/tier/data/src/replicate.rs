@@ -13,7 +13,7 @@ use ringway_replication::{Heard, WritePlan};
 use ringway_ring::{NodeId, PARTITION_COUNT, Partition};
 use ringway_rt::clock::wall_ms;
 use ringway_values::{Applied, State, Update};
-use tracing::{debug, warn};
+use tracing::warn;
 
 use crate::bucket::Bucket;
 use crate::message::{DataReply, DataRequest, Known, PART_BYTES_MAX, Told};

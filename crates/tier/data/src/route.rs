@@ -88,7 +88,7 @@ impl DataTier {
                 }
                 Room::for_one_message()
             } else {
-                Room::beside(run.held() + kept)
+                Room::beside(run.held())
             };
             let (again, why) = self.run_spread(&view, &bucket, run, here, elsewhere, &room, &mut failed).await;
             is_full = room.has_refused();

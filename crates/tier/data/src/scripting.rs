@@ -13,7 +13,7 @@ use ringway_script::{Caller, Error, Input, Limits, LogLevel, Script, ScriptHost,
 use tracing::debug;
 
 use crate::call::{Args, Call, Keys};
-use crate::command::{Run, SessionKind, Spec, key_positions};
+use crate::command::{Run, SessionKind, Spec, key_positions, lacks_part, select};
 use crate::execute;
 use crate::fail::{Fail, Ran};
 use crate::pubsub::Publication;
@@ -111,10 +111,13 @@ struct Commands<'c, 'k> {
 impl Commands<'_, '_> {
     fn find(&mut self, words: Args<'_>) -> Result<&'static Spec, String> {
         let spec = Spec::named(words[0]).ok_or_else(|| <dyn Caller>::UNKNOWN_COMMAND.to_owned())?;
+        if lacks_part(spec, words) {
+            return Err(<dyn Caller>::UNKNOWN_COMMAND.to_owned());
+        }
         if Spec::of(words).is_err() {
             return Err(<dyn Caller>::WRONG_ARITY.to_owned());
         }
-        if spec.is_barred_from_scripts() || matches!(spec.run, Run::Blocking(..)) {
+        if spec.is_barred_from_scripts() {
             return Err(<dyn Caller>::NOT_FROM_SCRIPTS.to_owned());
         }
         if self.is_read && spec.writes() {
@@ -152,7 +155,10 @@ impl Caller for Commands<'_, '_> {
             Err(text) => reply.error(&text),
             Ok(spec) => match spec.run {
                 Run::Session(SessionKind::Publish { is_sharded }) => self.publish(words, is_sharded, reply),
-                Run::Session(SessionKind::Select) if words[1] == b"0" => reply.ok(),
+                Run::Session(SessionKind::Select) => match select(words[1]) {
+                    Ok(()) => reply.ok(),
+                    Err(fail) => reply.error(&fail.0),
+                },
                 Run::Session(_) | Run::Whole(_) => reply.error(<dyn Caller>::NOT_FROM_SCRIPTS),
                 _ => execute::run(&mut Call { keys: self.keys, out: reply }, spec, words),
             },

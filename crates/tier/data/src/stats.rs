@@ -11,6 +11,8 @@ pub struct Stats {
     pub forwarded: AtomicU64,
     pub connections_total: AtomicU64,
     pub connections: AtomicU64,
+    pub memcache_bytes_read: AtomicU64,
+    pub memcache_bytes_written: AtomicU64,
     commands_total: OnceLock<Counter>,
 }
 

@@ -92,6 +92,7 @@ impl DataTier {
         membership: Arc<dyn Membership>,
         tasks: Tasks,
     ) -> Arc<Self> {
+        ringway_values::set_hash_seed(config.hash_seed);
         let own = peers.own_id();
         let (catalog, holders, reach) = (log.watch(), placement.watch(), membership.watch());
         let empty = View::new(own, Arc::default(), Arc::default(), Arc::default(), BTreeSet::new(), HashMap::new());

@@ -125,13 +125,6 @@ impl Unit {
         self.commands().iter().all(|words| words.spec().is_some_and(|spec| spec.is_repeatable(&words.as_slices())))
     }
 
-    pub(crate) fn only_reads(&self) -> bool {
-        if let Body::Memcache { request, .. } = &self.body {
-            return memcache::read(request).is_some_and(|request| memcache::only_reads(&request));
-        }
-        self.commands().iter().all(|words| words.spec().is_some_and(Spec::only_reads))
-    }
-
     /// Its keys.
     pub(crate) fn keys(&self) -> Vec<Bytes> {
         let of = |words: &Words| {

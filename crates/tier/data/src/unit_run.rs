@@ -12,6 +12,8 @@ use crate::unit::Unit;
 
 /// Replies that are held for one client before it has taken those in front; one message may come on top.
 pub(crate) const REPLIES_BYTES_MAX: usize = 64 << 20;
+/// Of these, what is asked of other nodes at once before the client has taken what is there.
+const ROOM_BYTES: usize = 8 << 20;
 /// The most that one message brings.
 const MESSAGE_BYTES_MAX: usize = 2 * PART_BYTES_MAX;
 
@@ -146,7 +148,7 @@ impl Room {
         }
         // One task polls all messages of a round, so nobody comes in between.
         let (used, left) = (self.used.load(Ordering::Relaxed), self.messages_left.load(Ordering::Relaxed));
-        if used + most > REPLIES_BYTES_MAX || left == 0 {
+        if used + most > ROOM_BYTES || left == 0 {
             self.refused.store(true, Ordering::Relaxed);
             return None;
         }

@@ -39,11 +39,6 @@ impl Waiters {
         self.count.load(Ordering::SeqCst) > 0
     }
 
-    /// How many wait on this node.
-    pub(crate) fn len(&self) -> usize {
-        self.count.load(Ordering::SeqCst)
-    }
-
     /// Queues up for these keys: what is added to one of them from now on is told.
     pub(crate) fn queue_up(&self, bucket: &Arc<str>, keys: &[Bytes]) -> Waiting<'_> {
         self.count.fetch_add(1, Ordering::SeqCst);

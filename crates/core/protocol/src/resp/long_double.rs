@@ -57,6 +57,10 @@ impl LongDouble {
         self.size != Size::Infinite
     }
 
+    pub fn is_zero(self) -> bool {
+        self.size == Size::Zero
+    }
+
     /// `None`: infinities of both signs.
     pub fn plus(self, other: Self) -> Option<Self> {
         let (own, others) = match (self.size, other.size) {

@@ -65,18 +65,18 @@ fn a_queue_on_disk_that_waits_for_it() {
         Copies { partitions: 1, ..WHOLE },
         &three(),
         expect![[r#"
-        promises
-          eventual: every node takes reads and writes; copies that came apart become equal again
-          3 copies of each key on as many nodes; a write is answered when all of them that are reachable have it
-          on disk before it is answered (fsync), on every reachable copy
-          all keys in one partition: transactions, scripts and commands on several keys take any of them
-        may lose
-          no acknowledged write to a crash or a power cut; a key, when the disks of all 3 nodes with a key are lost
-          of two writes to one string on both sides of a network partition, the earlier one; sets, hashes, lists, sorted sets and counters keep both
-        now
-          all is as it should be: 3 copies of each key reachable, nobody behind
-        well
-    "#]],
+            promises
+              eventual: every node takes reads and writes; copies that came apart become equal again
+              3 copies of each key on as many nodes; a write is answered when all of them that are reachable have it
+              on disk before it is answered (fsync), on every reachable copy
+              all keys in one partition: transactions, scripts and commands on several keys take any of them
+            may lose
+              a key, when the disks of all 3 nodes with a key are lost; nothing to a crash or a power cut
+              of two writes to one string on both sides of a network partition, the earlier one; sets, hashes, lists, sorted sets and counters keep both
+            now
+              all is as it should be: 3 copies of each key reachable, nobody behind
+            well
+        "#]],
     );
 }
 

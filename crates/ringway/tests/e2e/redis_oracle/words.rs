@@ -141,13 +141,13 @@ pub fn word(random: &mut Random, kind: &str, keys: Keys) -> (Vec<u8>, bool) {
 
 /// Every key that a sequence may have used.
 pub fn all_keys(keys: Keys) -> Vec<String> {
-    FAMILIES.iter().map(|family| named(family, keys)).collect()
+    FAMILIES.iter().chain(&["x1", "x2"]).map(|family| named(family, keys)).collect()
 }
 
 /// A key that likely holds what its family says (`h`: a hash).
 fn key(random: &mut Random, family: Option<&str>, keys: Keys) -> String {
     let name = match family {
-        Some(family) if random.percent(92) => format!("{family}{}", random.between(1, 2)),
+        Some(family) if family == "x" || random.percent(92) => format!("{family}{}", random.between(1, 2)),
         _ => random.pick(FAMILIES).to_owned(),
     };
     named(&name, keys)

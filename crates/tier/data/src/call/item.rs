@@ -6,6 +6,7 @@ use ringway_values::{Register, State, Update};
 
 use super::{Keys, SHARED_LEN_MIN, Text};
 use crate::fail::Ran;
+use crate::memcache::Uses;
 
 /// A string that is there.
 pub(crate) struct Item<'a> {
@@ -52,6 +53,11 @@ impl Marks {
 }
 
 impl Keys<'_> {
+    /// What memcached counts, of this bucket.
+    pub(crate) fn memcache_uses(&self) -> &Uses {
+        &self.scene.place.held.figures.memcache
+    }
+
     /// A string; anything else is nothing here.
     pub(crate) fn item(&mut self, key: &[u8]) -> Ran<Option<Item<'_>>> {
         let now_ms = self.scene.now_ms;

@@ -4,7 +4,7 @@ use std::ops::Deref;
 
 use bytes::Bytes;
 use ringway_engine::Stored;
-use ringway_protocol::resp::request::parse_int;
+use ringway_protocol::resp::number::parse_int;
 
 /// Longest decimal of 64 bits, with its sign.
 const DIGITS_MAX: usize = 20;

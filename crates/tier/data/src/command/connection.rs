@@ -3,7 +3,8 @@
 use ringway_protocol::resp::Out;
 use ringway_rt::clock::wall_ns;
 
-use super::{Group, KeyPlaces, NO_AUTH, NO_MULTI, NO_SCRIPT, Run, SHORT, SessionKind, Spec, spec};
+use super::args::int;
+use super::{Group, KeyPlaces, NO_AUTH, NO_SCRIPT, Run, SHORT, SessionKind, Spec, spec};
 use crate::call::Args;
 use crate::fail::{Fail, Ran};
 
@@ -25,7 +26,7 @@ pub(super) const SPECS: &[Spec] = &[
     spec("command", -1, 0, NONE, S, "about the commands", about(SessionKind::Command)),
     spec("config", -2, N, NONE, S, "what clients ask for", about(SessionKind::Config)),
     spec("echo", 2, 0, NONE, C, "says the same", Run::Plain(echo)),
-    spec("hello", -1, N | NO_AUTH | NO_MULTI, NONE, C, "which protocol, and who", about(SessionKind::Hello)),
+    spec("hello", -1, N | NO_AUTH, NONE, C, "which protocol, and who", about(SessionKind::Hello)),
     spec("info", -1, 0, NONE, S, "figures of node and bucket", about(SessionKind::Info)),
     spec("ping", -1, 0, NONE, C, "is anybody there?", Run::Plain(ping)),
     spec("quit", -1, N | NO_AUTH, NONE, C, "ends the connection", about(SessionKind::Quit)),
@@ -36,6 +37,15 @@ pub(super) const SPECS: &[Spec] = &[
     spec("time", 1, SHORT, NONE, S, "the node's clock", Run::Plain(time)),
     spec("wait", 3, N, NONE, Group::Generic, "how many replicas have the writes", about(SessionKind::Wait)),
 ];
+
+/// SELECT, of which there is 0.
+pub(crate) fn select(word: &[u8]) -> Ran {
+    match i32::try_from(int(word)?) {
+        Ok(0) => Ok(()),
+        Ok(_) => Err(Fail::new("ERR DB index is out of range")),
+        Err(_) => Err(Fail::new("ERR value is out of range, value must between -2147483648 and 2147483647")),
+    }
+}
 
 fn ok(out: &mut Out, _: Args<'_>) -> Ran {
     out.ok();

@@ -3,8 +3,9 @@
 //! Whole numbers become counters that add up on all replicas, whoever has counted ([`ringway_values::Counter`]); a float is a string
 //! that is written anew.
 
-use super::args::{float, int};
-use super::long_double;
+use ringway_protocol::resp::LongDouble;
+
+use super::args::{int, long_double};
 use super::{Group, KeyPlaces, Run, SHORT, Spec, WRITE, spec};
 use crate::call::{Args, Call};
 use crate::fail::{Fail, Ran};
@@ -36,20 +37,18 @@ fn decrby(call: &mut Call<'_, '_>, args: Args<'_>) -> Ran {
 }
 
 fn incrbyfloat(call: &mut Call<'_, '_>, args: Args<'_>) -> Ran {
-    let plus = |current| float_sum(current, (float(args[2])?, args[2]));
+    let plus = |current| float_sum(current, long_double(args[2])?);
     let (text, expires_ms) = match call.keys.text(args[1])? {
-        Some((text, expires_ms)) => (plus((float(&text)?, &text))?, expires_ms),
-        None => (plus((0.0, b"0"))?, call.keys.default_expiry()),
+        Some((text, expires_ms)) => (plus(long_double(&text)?)?, expires_ms),
+        None => (plus(LongDouble::ZERO)?, call.keys.default_expiry()),
     };
     call.keys.set(args[1], text.as_bytes(), expires_ms)?;
     call.out.bulk(text.as_bytes());
     Ok(())
 }
 
-/// Two numbers and their texts; the text of their sum.
-pub(super) fn float_sum(one: (f64, &[u8]), other: (f64, &[u8])) -> Ran<String> {
-    if !(one.0 + other.0).is_finite() {
-        return Err(Fail::new("ERR increment would produce NaN or Infinity"));
-    }
-    Ok(long_double::sum(one, other))
+/// The text of their sum.
+pub(super) fn float_sum(one: LongDouble, other: LongDouble) -> Ran<String> {
+    let sum = one.plus(other).filter(|sum| sum.is_finite());
+    Ok(sum.ok_or(Fail::new("ERR increment would produce NaN or Infinity"))?.text())
 }

@@ -109,10 +109,10 @@ fn only(words: Args<'_>) -> Ran<Only> {
 
 /// EXPIRE and its relatives. A time in the past deletes.
 fn expire(call: &mut Call<'_, '_>, args: Args<'_>, unit: Unit) -> Ran {
+    let only = only(&args[3..])?;
     let number = int(args[2])?;
     let name = || text(args[0]).to_lowercase();
     let at_ms = time_ms(call.keys.now_ms(), number, unit).ok_or_else(|| invalid(&name()))?.max(0) as u64;
-    let only = only(&args[3..])?;
     let Some((_, current)) = call.keys.live(args[1])? else {
         call.out.int(0);
         return Ok(());

@@ -1,9 +1,9 @@
 //! Core: commands on hashes.
 
-use ringway_protocol::resp::Out;
+use ringway_protocol::resp::{LongDouble, Out};
 use ringway_values::{Collection, Hash, Kind};
 
-use super::args::{float, int, is};
+use super::args::{int, is, long_double};
 use super::counters::float_sum;
 use super::typed::{MemberScan, below, pick_count, picks, write_or_null, write_scan};
 use super::{AGAIN, Group, KeyPlaces, READ, Run, SHORT, Spec, WRITE, spec};
@@ -149,16 +149,16 @@ fn hincrby(call: &mut Call<'_, '_>, args: Args<'_>) -> Ran {
 }
 
 fn hincrbyfloat(call: &mut Call<'_, '_>, args: Args<'_>) -> Ran {
-    let by = float(args[3])?;
-    if by.is_infinite() {
+    let by = long_double(args[3])?;
+    if !by.is_finite() {
         return Err(Fail::new("ERR value is NaN or Infinity"));
     }
     let text = match call.keys.hash(args[1])?.and_then(|hash| hash.get(args[2])) {
         Some(text) => {
-            let current = float(text).map_err(|_| Fail::new("ERR hash value is not a float"))?;
-            float_sum((current, text), (by, args[3]))?
+            let current = long_double(text).map_err(|_| Fail::new("ERR hash value is not a float"))?;
+            float_sum(current, by)?
         }
-        None => float_sum((0.0, b"0"), (by, args[3]))?,
+        None => float_sum(LongDouble::ZERO, by)?,
     };
     set_field(call, args[1], args[2], text.as_bytes())?;
     call.out.bulk(text.as_bytes());

@@ -9,7 +9,7 @@ use ringway_values::{Edit, Kind, List};
 
 use super::args::{int, is};
 use super::typed::{positive, write_or_null};
-use super::{Group, KeyPlaces, READ, Run, SHORT, Spec, WRITE, spec};
+use super::{Group, KeyPlaces, NO_SCRIPT, READ, Run, SHORT, Spec, WRITE, spec};
 use crate::call::{Args, Call, VALUE_LEN_MAX};
 use crate::fail::{Fail, Ran};
 
@@ -22,7 +22,7 @@ const COUNTED: KeyPlaces = KeyPlaces::Counted { at: 1, has_target: false };
 const TIMED_COUNTED: KeyPlaces = KeyPlaces::Counted { at: 2, has_target: false };
 
 pub(super) const SPECS: &[Spec] = &[
-    spec("blmove", 6, WRITE, TWO, G, "moves an element, waits for one", Run::Blocking(-1, moves::lmove)),
+    spec("blmove", 6, WRITE | NO_SCRIPT, TWO, G, "moves an element, waits for one", Run::Blocking(-1, moves::blmove)),
     spec(
         "blmpop",
         -5,
@@ -35,7 +35,7 @@ pub(super) const SPECS: &[Spec] = &[
     spec(
         "blpop",
         -3,
-        WRITE,
+        WRITE | NO_SCRIPT,
         TIMED,
         G,
         "takes the first element, waits for one",
@@ -44,7 +44,7 @@ pub(super) const SPECS: &[Spec] = &[
     spec(
         "brpop",
         -3,
-        WRITE,
+        WRITE | NO_SCRIPT,
         TIMED,
         G,
         "takes the last element, waits for one",
@@ -53,11 +53,11 @@ pub(super) const SPECS: &[Spec] = &[
     spec(
         "brpoplpush",
         4,
-        WRITE,
+        WRITE | NO_SCRIPT,
         TWO,
         G,
         "moves the last element to the front, waits for one",
-        Run::Blocking(-1, moves::rpoplpush),
+        Run::Blocking(-1, moves::brpoplpush),
     ),
     spec("lindex", 3, READ, FIRST, G, "the element at an index", Run::Keyed(lindex)),
     spec("linsert", 5, WRITE | SHORT, FIRST, G, "inserts before or after an element", Run::Keyed(linsert)),

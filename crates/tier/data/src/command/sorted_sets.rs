@@ -17,7 +17,7 @@ use self::range::{By, Words};
 use super::args::is;
 use super::hashes::{write_pair_head, write_pairs_head};
 use super::typed::{MemberScan, below, pick_count, picks, write_or_null, write_scan};
-use super::{AGAIN, Group, KeyPlaces, READ, Run, SHORT, Spec, WRITE, spec};
+use super::{AGAIN, Group, KeyPlaces, NO_SCRIPT, READ, Run, SHORT, Spec, WRITE, spec};
 use crate::call::{Args, Call};
 use crate::fail::{Fail, Ran};
 
@@ -43,7 +43,7 @@ pub(super) const SPECS: &[Spec] = &[
     spec(
         "bzpopmax",
         -3,
-        WRITE,
+        WRITE | NO_SCRIPT,
         TIMED,
         G,
         "takes the highest member, waits for one",
@@ -52,7 +52,7 @@ pub(super) const SPECS: &[Spec] = &[
     spec(
         "bzpopmin",
         -3,
-        WRITE,
+        WRITE | NO_SCRIPT,
         TIMED,
         G,
         "takes the lowest member, waits for one",

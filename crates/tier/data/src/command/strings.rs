@@ -99,15 +99,23 @@ fn getset(call: &mut Call<'_, '_>, args: Args<'_>) -> Ran {
 }
 
 fn getex(call: &mut Call<'_, '_>, args: Args<'_>) -> Ran {
-    let change = match &args[2..] {
-        [] => None,
-        [word] if is(word, "PERSIST") => Some(None),
-        [word, number] => {
-            let unit = Unit::option(word).ok_or(Fail::SYNTAX)?;
-            Some(Some(expiry_option(call.keys.now_ms(), "getex", unit, number)?))
+    let (mut persists, mut expiry) = (false, None);
+    let mut words = args[2..].iter();
+    while let Some(word) = words.next() {
+        if is(word, "PERSIST") && expiry.is_none() {
+            persists = true;
+        } else if !persists {
+            expiry = Some(expiry_words(expiry, word, words.next())?);
+        } else {
+            return Err(Fail::SYNTAX);
         }
-        _ => return Err(Fail::SYNTAX),
-    };
+    }
+    if call.keys.text(args[1])?.is_none() {
+        // The number is not looked at.
+        return get(call, args);
+    }
+    let at_ms = expiry.map(|(unit, number)| expiry_option(call.keys.now_ms(), "getex", unit, number)).transpose()?;
+    let change = at_ms.map(Some).or(persists.then_some(None));
     get(call, args)?;
     match change {
         None => Ok(()),
@@ -115,6 +123,12 @@ fn getex(call: &mut Call<'_, '_>, args: Args<'_>) -> Ran {
         Some(None) if call.keys.text(args[1])?.is_some_and(|(_, expires_ms)| expires_ms.is_none()) => Ok(()),
         Some(expires_ms) => call.keys.set_expiry(args[1], expires_ms),
     }
+}
+
+/// EX and its like with their number; the same one may be said again.
+fn expiry_words<'a>(before: Option<(Unit, &'a [u8])>, word: &[u8], number: Option<&&'a [u8]>) -> Ran<(Unit, &'a [u8])> {
+    let unit = Unit::option(word).filter(|unit| before.is_none_or(|(other, _)| other == *unit)).ok_or(Fail::SYNTAX)?;
+    Ok((unit, number.ok_or(Fail::SYNTAX)?))
 }
 
 /// What SET is told beside key and value.
@@ -130,6 +144,7 @@ struct SetOptions {
 impl SetOptions {
     fn parse(now_ms: u64, args: Args<'_>) -> Ran<Self> {
         let mut options = Self::default();
+        let mut expiry = None;
         let mut words = args[3..].iter();
         while let Some(word) = words.next() {
             if is(word, "NX") && !options.if_there {
@@ -138,15 +153,16 @@ impl SetOptions {
                 options.if_there = true;
             } else if is(word, "GET") {
                 options.get = true;
-            } else if is(word, "KEEPTTL") && options.at_ms.is_none() {
+            } else if is(word, "KEEPTTL") && expiry.is_none() {
                 options.keep = true;
+            } else if !options.keep {
+                expiry = Some(expiry_words(expiry, word, words.next())?);
             } else {
-                let unit =
-                    Unit::option(word).filter(|_| options.at_ms.is_none() && !options.keep).ok_or(Fail::SYNTAX)?;
-                let number = words.next().ok_or(Fail::SYNTAX)?;
-                options.at_ms = Some(expiry_option(now_ms, "set", unit, number)?);
+                return Err(Fail::SYNTAX);
             }
         }
+        // Numbers come after all words, as in Redis.
+        options.at_ms = expiry.map(|(unit, number)| expiry_option(now_ms, "set", unit, number)).transpose()?;
         Ok(options)
     }
 }

@@ -63,3 +63,8 @@ fn wrong_commands_are_refused_as_redis_refuses_them() {
     check("GET a b", "-ERR wrong number of arguments for 'get' command\r\n");
     assert_eq!(refused("GET a"), None);
 }
+
+#[test]
+fn the_page_of_the_documentation_names_all_commands() {
+    expect_test::expect_file!["../../../../../docs/redis-commands.md"].assert_eq(&docs());
+}

@@ -9,7 +9,7 @@ use ringway_values::{Collection, Hash, Kind, List, Set, SortedSet};
 use super::args::{float, int, is, text};
 use crate::call::{Args, Keys};
 use crate::fail::{Fail, Ran};
-use crate::glob;
+use ringway_protocol::glob;
 
 /// Elements that one command picks at random, with repetition, at most.
 const PICKS_MAX: usize = 1 << 20;

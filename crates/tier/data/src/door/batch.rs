@@ -13,7 +13,7 @@ use ringway_protocol::resp::{Out, RespVersion};
 use crate::DataTier;
 use crate::bucket::Bucket;
 use crate::call::Args;
-use crate::command::{Gather, Run, Spec, Whole, key_positions};
+use crate::command::{self, Gather, Run, Spec, Whole, key_positions};
 use crate::door::output::Output;
 use crate::door::session::Session;
 use crate::door::{blocking, gather, pubsub, redirect, scripting, session, transaction, whole};
@@ -62,6 +62,9 @@ pub(super) async fn run(
     }
     let mut pending = Pending::default();
     for args in commands {
+        if session.is_closing() {
+            break;
+        }
         match plan(tier, session, args) {
             Plan::Ready(reply) => pending.answers.push(Answer::Ready(reply)),
             Plan::Units(units, how) => {
@@ -89,12 +92,16 @@ pub(super) async fn run(
 
 fn plan(tier: &Arc<DataTier>, session: &mut Session, args: Args<'_>) -> Plan {
     let fail = |fail: Fail| Plan::Ready(fail.reply());
+    if command::is_of_a_browser(args[0]) {
+        tracing::warn!("a client that speaks HTTP was cut off: a web page may try to reach this port");
+        session.close();
+        return Plan::Ready(Bytes::new());
+    }
     let spec = match Spec::of(args) {
         Ok(spec) => spec,
         Err(wrong) => {
             session.spoil_transaction();
-            // Somebody unknown is not told which commands there are.
-            return fail(if session.is_authenticated() { wrong } else { Fail::NO_AUTH });
+            return fail(wrong);
         }
     };
     if !session.is_authenticated() && !spec.is_open() {

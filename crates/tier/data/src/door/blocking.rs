@@ -19,7 +19,7 @@ use crate::command::{Run, Spec, args, key_positions};
 use crate::door::batch::redirected;
 use crate::door::output::Output;
 use crate::door::session::Session;
-use crate::fail::{Fail, Ran};
+use crate::fail::Fail;
 use crate::unit::Unit;
 
 /// However quiet it is, it is tried again after so long.
@@ -55,7 +55,7 @@ fn prepare(tier: &Arc<DataTier>, session: &Session, spec: &'static Spec, words: 
     if let Some(reply) = redirected(tier, session, &bucket, spec, &keys) {
         return Err(reply);
     }
-    let until = Instant::from_std(clock::now()) + timeout(spec, words).map_err(|fail| fail.reply())?;
+    let until = Instant::from_std(clock::now()) + timeout(spec, words);
     let first = keys.first().copied().unwrap_or_default();
     let is_one = keys.iter().all(|key| bucket.slot_of(key) == bucket.slot_of(first));
     let units = match is_one {
@@ -76,18 +76,13 @@ fn each_alone(bucket: &Bucket, words: Args<'_>, places: &[usize]) -> Option<Vec<
     Some(places.iter().map(one).collect())
 }
 
-fn timeout(spec: &Spec, words: Args<'_>) -> Ran<Duration> {
-    let Run::Blocking(place, _) = spec.run else { return Ok(Duration::ZERO) };
+/// What is wrong with it, the command itself says, and when: after or before other words.
+fn timeout(spec: &Spec, words: Args<'_>) -> Duration {
+    let Run::Blocking(place, _) = spec.run else { return Duration::ZERO };
     let at = if place < 0 { words.len() as i32 + place } else { place };
     let word = words.get(at.max(0) as usize).copied().unwrap_or_default();
-    let seconds = args::float(word).map_err(|_| Fail::new("ERR timeout is not a float or out of range"))?;
-    if seconds < 0.0 {
-        return Err(Fail::new("ERR timeout is negative"));
-    }
-    if seconds > WAIT_MAX * 1e6 {
-        return Err(Fail::new("ERR timeout is out of range"));
-    }
-    Ok(Duration::from_secs_f64(if seconds == 0.0 { WAIT_MAX } else { seconds.min(WAIT_MAX) }))
+    let Ok(seconds) = args::timeout(word) else { return Duration::ZERO };
+    Duration::from_secs_f64(if seconds == 0.0 { WAIT_MAX } else { seconds.min(WAIT_MAX) })
 }
 
 async fn wait(tier: &Arc<DataTier>, session: &Session, asked: Asked, output: &mut Output) -> io::Result<()> {
@@ -100,7 +95,9 @@ async fn wait(tier: &Arc<DataTier>, session: &Session, asked: Asked, output: &mu
             let reply = replies.into_iter().next().unwrap_or_else(|| Fail::new("ERR no reply").reply());
             let is_nothing = matches!(&reply[..], b"*-1\r\n" | b"$-1\r\n" | b"_\r\n");
             if !is_nothing || Instant::now() >= asked.until {
-                return output.put_raw(reply).await;
+                // Whatever it would have been, in Redis it is an array that did not come.
+                let is_null = &reply[..] == b"$-1\r\n";
+                return output.put_raw(if is_null { Bytes::from_static(b"*-1\r\n") } else { reply }).await;
             }
         }
         let again = Instant::now() + LOOK_EVERY;

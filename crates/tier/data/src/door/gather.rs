@@ -1,7 +1,7 @@
 //! Core: the replies of one command's keys, made into one.
 
 use bytes::{BufMut, Bytes, BytesMut};
-use ringway_protocol::resp::request::parse_int;
+use ringway_protocol::resp::number::parse_int;
 
 use crate::command::Gather;
 use crate::fail::Fail;

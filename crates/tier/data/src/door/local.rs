@@ -99,6 +99,7 @@ impl<'a> Local<'a> {
     fn look_at(&self, args: Args<'_>) -> Found {
         let spec = match Spec::of(args) {
             Ok(spec) => spec,
+            Err(_) if command::is_of_a_browser(args[0]) => return Found::NotHere,
             Err(fail) => return Found::Wrong(fail),
         };
         match spec.run {

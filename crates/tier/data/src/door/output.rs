@@ -21,11 +21,18 @@ const LOOK_MAX: Duration = Duration::from_secs(1);
 pub(super) struct Output {
     stream: TcpStream,
     out: Out,
+    /// What was sent since it was asked for.
+    sent: u64,
 }
 
 impl Output {
     pub(super) fn new(stream: TcpStream) -> Self {
-        Self { stream, out: Out::new(RespVersion::Two) }
+        Self { stream, out: Out::new(RespVersion::Two), sent: 0 }
+    }
+
+    /// How many bytes were sent since the last time.
+    pub(super) fn take_sent(&mut self) -> u64 {
+        std::mem::take(&mut self.sent)
     }
 
     /// To read what the client says.
@@ -94,6 +101,7 @@ impl Output {
         if self.out.is_empty() {
             return Ok(());
         }
+        self.sent += self.out.len() as u64;
         // Most replies fit into what the kernel takes at once.
         let sent = self.out.plain().map_or(0, |bytes| self.stream.try_write(bytes).unwrap_or(0));
         if sent > 0 && sent == self.out.len() {

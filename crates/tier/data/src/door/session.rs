@@ -11,7 +11,7 @@ use ringway_protocol::resp::{Out, Reply, RespVersion};
 use crate::DataTier;
 use crate::bucket::{Bucket, Guest};
 use crate::call::Args;
-use crate::command::{SessionKind, Spec, specs, text};
+use crate::command::{SessionKind, Spec, select, specs, text};
 use crate::door::local::Local;
 use crate::door::output::Output;
 use crate::door::pubsub::{self, Listening};
@@ -73,6 +73,11 @@ impl Session {
 
     pub(super) fn is_authenticated(&self) -> bool {
         self.bucket.is_some()
+    }
+
+    /// Nothing more is done for it.
+    pub(super) fn close(&mut self) {
+        self.closing = true;
     }
 
     pub(super) fn is_closing(&self) -> bool {
@@ -205,11 +210,7 @@ pub(super) async fn answer(
             *session = Session::new(session.id, session.local);
             Ok(Reply::Simple("RESET".into()))
         }
-        SessionKind::Select => match parse_int(args[1]) {
-            Some(0) => Ok(Reply::OK),
-            Some(_) => Err(Fail::new("ERR DB index is out of range")),
-            None => Err(Fail::new("ERR invalid DB index")),
-        },
+        SessionKind::Select => select(args[1]).map(|()| Reply::OK),
         SessionKind::Client => client(session, args),
         SessionKind::Config => config(args),
         SessionKind::Cluster => {
@@ -439,7 +440,9 @@ fn config(args: Args<'_>) -> Ran<Reply> {
         b"GET" if args.len() < 3 => Err(Fail::wrong_count("config|get")),
         b"GET" => {
             let asked = |name: &str| {
-                args[2..].iter().any(|pattern| crate::glob::matches(&pattern.to_ascii_lowercase(), name.as_bytes()))
+                args[2..]
+                    .iter()
+                    .any(|pattern| ringway_protocol::glob::matches(&pattern.to_ascii_lowercase(), name.as_bytes()))
             };
             let known = SETTINGS.iter().filter(|(name, _)| asked(name));
             Ok(Reply::Map(known.map(|(name, value)| (Reply::text(*name), Reply::text(*value))).collect()))

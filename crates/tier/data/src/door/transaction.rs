@@ -201,7 +201,6 @@ fn one_partition(bucket: &Bucket, commands: &Numbered, watched: &[Watched]) -> R
 
 async fn run_alone(tier: &Arc<DataTier>, session: &mut Session, words: &Words) -> Bytes {
     let slices = words.as_slices();
-    let version = session.version();
     let result = match Spec::of(&slices).map(|spec| spec.run) {
         Ok(Run::Whole(function)) => match (function(&slices), session.bucket()) {
             (Ok(asked), Some(bucket)) => whole::run(tier, bucket, asked).await.map_err(Fail::from),
@@ -212,7 +211,7 @@ async fn run_alone(tier: &Arc<DataTier>, session: &mut Session, words: &Words) -
         Ok(_) => Err(NOT_HERE),
         Err(fail) => Err(fail),
     };
-    let mut out = ringway_protocol::resp::Out::new(version);
+    let mut out = ringway_protocol::resp::Out::new(session.version());
     match result {
         Ok(reply) => out.reply(&reply),
         Err(fail) => return fail.reply(),

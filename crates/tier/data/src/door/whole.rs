@@ -3,12 +3,13 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
+use ringway_protocol::glob;
 use ringway_protocol::resp::{Reply, RespVersion};
 
 use crate::command::{Scan, Whole};
 use crate::door::session::scope;
 use crate::unit::Unit;
-use crate::{DataTier, Error, glob};
+use crate::{DataTier, Error};
 
 /// How many keys RANDOMKEY looks at to take one of them.
 const RANDOM_COUNT: usize = 16;

@@ -17,7 +17,9 @@ pub(super) enum Summed {
 }
 
 pub(super) fn arithmetic(call: &mut Call<'_, '_>, asked: &Arithmetic<'_>) -> Ran {
-    match sum(call.keys, asked.key, asked.by, asked.is_decrement, None)? {
+    let summed = sum(call.keys, asked.key, asked.by, asked.is_decrement, None)?;
+    call.keys.memcache_uses().note_summed(summed, asked.is_decrement);
+    match summed {
         Summed::To(sum) => reply::count(call.out, sum),
         Summed::NotANumber => reply::line(call.out, BAD_NUMBER),
         Summed::NotFound | Summed::Exists => reply::line(call.out, "NOT_FOUND"),
@@ -32,12 +34,15 @@ pub(super) fn sum(keys: &mut Keys<'_>, key: &[u8], by: u64, is_decrement: bool, 
         // Of another kind: it is there, but it is no number.
         return Ok(if keys.exists(key)? { Summed::NotANumber } else { Summed::NotFound });
     };
-    if cas.is_some_and(|cas| cas != found) {
+    // In memcached's order: nothing at all is no number whatever the item's is; and 0 asks for none.
+    if text.is_empty() {
+        return Ok(Summed::NotANumber);
+    }
+    if cas.is_some_and(|cas| cas != 0 && cas != found) {
         return Ok(Summed::Exists);
     }
     let Some(before) = number(&text) else { return Ok(Summed::NotANumber) };
     let is_plain = marks == Marks::default() && text.as_int().is_some();
-    drop(text);
     let after = if is_decrement { before.saturating_sub(by) } else { before.wrapping_add(by) };
     let step = i128::from(after) - i128::from(before);
     let asked = if is_decrement { -i128::from(by) } else { i128::from(by) };
@@ -52,13 +57,24 @@ pub(super) fn sum(keys: &mut Keys<'_>, key: &[u8], by: u64, is_decrement: bool, 
     Ok(Summed::To(after))
 }
 
-/// memcached fills up with spaces what has become shorter.
+/// As `strtoull` reads it, and memcached after it: spaces, a sign, digits; then the end, a NUL or a space, and whatever follows (`ms`
+/// may have put it there). What has a minus is taken from 2^64, and is a number if that has its highest bit unset.
 fn number(text: &[u8]) -> Option<u64> {
-    let text = text.trim_ascii();
-    let digits = text.strip_prefix(b"+").unwrap_or(text);
-    match digits.first()? {
-        b'0'..=b'9' => std::str::from_utf8(digits).ok()?.parse().ok(),
-        _ => None,
+    let is_space = |byte: &u8| matches!(byte, b' ' | b'\t'..=b'\r');
+    let text = &text[text.iter().take_while(|byte| is_space(byte)).count()..];
+    let (is_negative, text) = match text {
+        [b'-', rest @ ..] => (true, rest),
+        [b'+', rest @ ..] => (false, rest),
+        _ => (false, text),
+    };
+    let (digits, rest) = text.split_at(text.iter().take_while(|byte| byte.is_ascii_digit()).count());
+    if !rest.first().is_none_or(|byte| *byte == 0 || is_space(byte)) {
+        return None;
+    }
+    let number: u64 = std::str::from_utf8(digits).ok()?.parse().ok()?;
+    match is_negative {
+        false => Some(number),
+        true => Some(number.wrapping_neg()).filter(|number| i64::try_from(*number).is_ok()),
     }
 }
 
@@ -67,7 +83,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn numbers_may_have_spaces_around_them_and_no_sign() {
+    fn numbers_are_read_up_to_a_space_as_memcached_reads_them() {
         for (text, read) in [
             ("10", Some(10)),
             (" 10", Some(10)),
@@ -76,8 +92,19 @@ mod tests {
             ("18446744073709551615", Some(u64::MAX)),
             ("18446744073709551616", None),
             ("-1", None),
+            ("18446744073709551615 7", Some(u64::MAX)),
+            ("1 x", Some(1)),
+            ("7\0x", Some(7)),
+            ("\x0b7", Some(7)),
+            ("+7", Some(7)),
+            ("-0", Some(0)),
+            ("-18446744073709551615", Some(1)),
+            (" -1", None),
+            (" ", None),
+            ("\0", None),
             ("", None),
             ("1x", None),
+            ("0x7", None),
             ("++1", None),
         ] {
             assert_eq!(number(text.as_bytes()), read, "{text:?}");

@@ -2,6 +2,7 @@
 
 use ringway_protocol::memcache::{Get, reply};
 
+use super::note;
 use super::store::touch;
 use crate::call::{Call, Item, Text};
 use crate::fail::Ran;
@@ -15,9 +16,16 @@ pub(super) fn get(call: &mut Call<'_, '_>, asked: &Get<'_>) -> Ran {
 pub(crate) fn get_one(call: &mut Call<'_, '_>, asked: &Get<'_>, key: &[u8]) -> Ran {
     call.keys.begin(key, asked.expires.is_none(), "expire");
     let mark = call.out.mark();
-    let Some(item) = call.keys.item(key)? else { return Ok(()) };
+    let Some(item) = call.keys.item(key)? else {
+        if asked.expires.is_some() {
+            note(&call.keys.memcache_uses().touch_misses);
+        }
+        return Ok(());
+    };
     tell(call.out, key, &item, asked.with_cas);
-    drop(item);
+    if asked.expires.is_some() {
+        note(&call.keys.memcache_uses().touch_hits);
+    }
     // One that expires with this was told. Any other may have another number now.
     if let Some(expires) = asked.expires
         && touch(call, key, expires)?

@@ -3,11 +3,11 @@
 use ringway_protocol::memcache::meta::SetMode;
 use ringway_protocol::memcache::{Meta, MetaVerb, reply};
 
-use super::BAD_NUMBER;
 use super::arithmetic::{Summed, sum};
-use super::exptime::seconds_left;
+use super::exptime::{Expiry, expiry, seconds_left};
 use super::get::value_of;
 use super::store::{Stored, check, extend, touch, write};
+use super::{BAD_NUMBER, Uses, note};
 use crate::call::{Call, Item, Keys, Marks};
 use crate::fail::Ran;
 
@@ -23,7 +23,9 @@ pub(super) fn run(call: &mut Call<'_, '_>, asked: &Meta<'_>) -> Ran {
 
 fn get(call: &mut Call<'_, '_>, asked: &Meta<'_>) -> Ran {
     let (key, now_ms) = (&*asked.key, call.keys.now_ms());
-    let Some(before) = call.keys.item(key)?.map(|item| (item.expires_ms, item.marks)) else {
+    let before = call.keys.item(key)?.map(|item| (item.expires_ms, item.marks));
+    note_get(call.keys.memcache_uses(), asked, before.is_some());
+    let Some(before) = before else {
         return match asked.vivify {
             Some(until) => vivify(call, asked, until),
             None => {
@@ -53,9 +55,19 @@ fn get(call: &mut Call<'_, '_>, asked: &Meta<'_>) -> Ran {
     Ok(())
 }
 
+/// One that may not write is counted where it is read.
+fn note_get(uses: &Uses, asked: &Meta<'_>, found: bool) {
+    match asked {
+        Meta { expires: Some(_), .. } if found => note(&uses.touch_hits),
+        Meta { expires: None, vivify: None, recache: None, .. } => {}
+        _ => Uses::note_found(found || asked.vivify.is_some(), &uses.get_hits, &uses.get_misses),
+    }
+}
+
 /// There was nothing: there is an empty item now, and this client is to fill it.
 fn vivify(call: &mut Call<'_, '_>, asked: &Meta<'_>, until: i64) -> Ran {
     write(call.keys, &asked.key, b"", until, Marks::default().won())?;
+    note(&call.keys.memcache_uses().total_items);
     let now_ms = call.keys.now_ms();
     let found = call.keys.item(&asked.key)?;
     let item = found.as_ref().map_or_else(reply::Item::default, |item| known(item, now_ms));
@@ -76,6 +88,7 @@ fn set(call: &mut Call<'_, '_>, asked: &Meta<'_>, mode: SetMode, data: &[u8]) ->
         (SetMode::Append, cas) => extend(keys, key, &[], data, cas)?,
         (SetMode::Prepend, cas) => extend(keys, key, data, &[], cas)?,
     };
+    keys.memcache_uses().note_stored(stored, asked.cas.is_some());
     match stored {
         Stored::Yes(_) if asked.quiet => {}
         Stored::Yes(cas) => reply::meta_stored(call.out, asked, "HD", cas),
@@ -123,6 +136,11 @@ fn delete(call: &mut Call<'_, '_>, asked: &Meta<'_>) -> Ran {
             "HD"
         }
     };
+    let uses = call.keys.memcache_uses();
+    match code {
+        "HD" if asked.invalidate => {}
+        code => Uses::note_found(code == "HD", &uses.delete_hits, &uses.delete_misses),
+    }
     if !(asked.quiet && code == "HD") {
         reply::meta_code(call.out, asked, code);
     }
@@ -131,14 +149,32 @@ fn delete(call: &mut Call<'_, '_>, asked: &Meta<'_>) -> Ran {
 
 fn arithmetic(call: &mut Call<'_, '_>, asked: &Meta<'_>, is_decrement: bool) -> Ran {
     let key = &*asked.key;
-    let sum = match sum(call.keys, key, asked.delta, is_decrement, asked.cas)? {
+    let now_ms = call.keys.now_ms();
+    let summed = sum(call.keys, key, asked.delta, is_decrement, asked.cas)?;
+    let is_created = summed == Summed::NotFound && asked.vivify.is_some();
+    if !is_created {
+        call.keys.memcache_uses().note_summed(summed, is_decrement);
+    }
+    // memcached goes through the flags as they come: the last one of those that set a time does, `t` tells what there is by then.
+    let (mut until, mut told_until, mut is_told) = (None, None, false);
+    for flag in asked.flags {
+        match flag.first() {
+            Some(b'N') if is_created => until = asked.vivify,
+            Some(b'T') => until = asked.expires,
+            Some(b't') => (told_until, is_told) = (until.or(is_created.then_some(0)), true),
+            _ => {}
+        }
+    }
+    let before_ms = call.keys.item(key)?.and_then(|item| item.expires_ms);
+    let sum = match summed {
         Summed::NotANumber => {
             reply::line(call.out, BAD_NUMBER);
             return Ok(());
         }
-        Summed::NotFound if asked.vivify.is_some() => {
-            let (until, initial) = (asked.vivify.unwrap_or(0), asked.initial);
-            write(call.keys, key, initial.to_string().as_bytes(), until, Marks::default())?;
+        Summed::NotFound if is_created => {
+            let initial = asked.initial;
+            write(call.keys, key, initial.to_string().as_bytes(), until.unwrap_or(0), Marks::default())?;
+            note(&call.keys.memcache_uses().total_items);
             initial
         }
         Summed::NotFound => {
@@ -149,16 +185,25 @@ fn arithmetic(call: &mut Call<'_, '_>, asked: &Meta<'_>, is_decrement: bool) -> 
             reply::meta_code(call.out, asked, "EX");
             return Ok(());
         }
-        Summed::To(sum) => sum,
+        Summed::To(sum) => {
+            if let Some(until) = until {
+                touch(call, key, until)?;
+            }
+            sum
+        }
     };
-    if let Some(until) = asked.expires {
-        touch(call, key, until)?;
-    }
     if asked.quiet {
         return Ok(());
     }
-    let now_ms = call.keys.now_ms();
-    let told = call.keys.item(key)?.map_or_else(reply::Item::default, |item| known(&item, now_ms));
+    let mut told = call.keys.item(key)?.map_or_else(reply::Item::default, |item| known(&item, now_ms));
+    if is_told {
+        told.ttl = match told_until.map(|until| expiry(until, now_ms)) {
+            None => seconds_left(before_ms, now_ms),
+            Some(Expiry::Never) => seconds_left(call.keys.default_expiry(), now_ms),
+            Some(Expiry::At(at_ms)) => seconds_left(Some(at_ms), now_ms),
+            Some(Expiry::Past) => told.ttl,
+        };
+    }
     let digits = sum.to_string();
     let value = asked.with_value.then_some(reply::Value::Slice(digits.as_bytes()));
     reply::meta(call.out, asked, &told, value);
@@ -171,7 +216,8 @@ fn debug(call: &mut Call<'_, '_>, asked: &Meta<'_>) -> Ran {
         reply::line(call.out, "EN");
         return Ok(());
     };
-    let ttl = seconds_left(item.expires_ms, now_ms).map_or("-1".to_owned(), |ttl| ttl.to_string());
+    // What is left has a minus in 1.6.18: it tells how long ago the item expired.
+    let ttl = seconds_left(item.expires_ms, now_ms).map_or(-1, |ttl| -(ttl as i64));
     let (cas, size) = (item.cas, asked.key.len() + item.text.len());
     call.out.raw(b"ME ");
     call.out.raw(asked.key_sent);
@@ -190,7 +236,6 @@ fn missed(call: &mut Call<'_, '_>, asked: &Meta<'_>, code: &str) {
 fn mark(keys: &mut Keys<'_>, key: &[u8], marks: Marks) -> Ran {
     let Some(item) = keys.item(key)? else { return Ok(()) };
     let (value, expires_ms) = (item.text.to_bytes(), item.expires_ms);
-    drop(item);
     keys.set_item(key, &value, expires_ms, marks).map(drop)
 }
 

@@ -35,6 +35,7 @@ pub(super) fn store(call: &mut Call<'_, '_>, asked: &Store<'_>) -> Ran {
             Some(otherwise) => otherwise,
         },
     };
+    keys.memcache_uses().note_stored(stored, matches!(asked.verb, Verb::Cas(_)));
     reply::line(
         call.out,
         match stored {
@@ -79,7 +80,6 @@ pub(super) fn extend(keys: &mut Keys<'_>, key: &[u8], front: &[u8], back: &[u8],
         return Err(TOO_LARGE);
     }
     let whole = [front, &text, back].concat();
-    drop(text);
     let marks = Marks::of_client(marks.client_flags());
     keys.set_item(key, &whole, expires_ms, marks).map(Stored::Yes)
 }

@@ -7,7 +7,7 @@ use serde_json::Value;
 use crate::command::transcript::Desk;
 
 /// The version is that of INFO, and a script has one partition of the bucket, not all keys.
-const DIFFERENT: [&str; 2] = ["redis.REDIS_VERSION", "'scan'"];
+const DIFFERENT: [&str; 3] = ["redis.REDIS_VERSION", "'scan'", "'object'"];
 
 fn words(value: &Value) -> Vec<Vec<u8>> {
     let bytes = |word: &Value| word.as_str().unwrap().chars().map(|c| u8::try_from(c as u32).unwrap()).collect();

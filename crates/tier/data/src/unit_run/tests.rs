@@ -33,13 +33,13 @@ fn what_was_skipped_is_not_waited_for() {
 #[test]
 fn no_message_is_sent_that_might_not_fit_and_one_always_is_when_nothing_else_goes() {
     let (large, small) = (get("a"), unit(&["DEL", "a"]));
-    let room = Room::beside(REPLIES_BYTES_MAX - MESSAGE_BYTES_MAX);
+    let room = Room::beside(ROOM_BYTES - MESSAGE_BYTES_MAX);
     let reserved = room.reserve(std::iter::repeat_n(&large, 1000)).unwrap();
     assert_eq!(room.reserve([&large].into_iter()), None);
     assert!(room.has_refused());
     room.settle(reserved, &["$-1\r\n".into()]);
     assert!(room.reserve([&large].into_iter()).is_some());
-    let room = Room::beside(REPLIES_BYTES_MAX - 2000);
+    let room = Room::beside(ROOM_BYTES - 2000);
     assert!(room.reserve([&small].into_iter()).is_some());
     let room = Room::for_one_message();
     assert!(room.reserve(std::iter::repeat_n(&large, 1000)).is_some());

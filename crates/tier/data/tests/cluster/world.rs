@@ -188,6 +188,7 @@ impl World {
             memcache_bucket: None,
             clients_max: 100,
             redis_redirect: self.redis_redirect,
+            hash_seed: 7,
         };
         let log = SeenLog::new(self.log.clone(), self.lag_max, &tasks);
         let ring = ManagedRing::start(node(number), log.clone(), &tasks);
@@ -246,7 +247,10 @@ impl World {
         change(&mut spec);
         // Different for each, as it is when people make them.
         static CREATED: AtomicU64 = AtomicU64::new(1);
-        let created_ms = CREATED.fetch_add(1, Ordering::Relaxed);
+        let created_ms = match self.log.catalog().buckets.get(name) {
+            Some(before) => before.created_ms,
+            None => CREATED.fetch_add(1, Ordering::Relaxed),
+        };
         let bucket = Bucket { name: name.to_owned(), app: None, spec, token: Secret::new(TOKEN), created_ms };
         self.log.apply(Command::PutBucket(bucket));
     }

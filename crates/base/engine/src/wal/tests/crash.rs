@@ -86,7 +86,7 @@ fn be_the_victim(dir: &Path) {
     let config = LogConfig { segment_bytes: 64 << 10, ..LogConfig::default() };
     let mut next = 0u64;
     let (log, _) = Log::open(dir, config, |record| next = number_in(record.body) + 1).unwrap();
-    let durability = if next % 2 == 0 { Durability::Sync } else { Durability::Batch };
+    let durability = if next.is_multiple_of(2) { Durability::Sync } else { Durability::Batch };
     block_on(async {
         loop {
             let body = [&next.to_le_bytes()[..], &vec![0; next as usize * 37 % 2000]].concat();

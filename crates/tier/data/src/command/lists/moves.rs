@@ -4,16 +4,26 @@ use ringway_values::Kind;
 
 use super::{End, take, write_all};
 use crate::call::{Args, Call};
+use crate::command::args::timeout;
 use crate::command::typed::{counted, pop_count};
 use crate::fail::{Fail, Ran};
 
-/// LMOVE and BLMOVE.
 pub(super) fn lmove(call: &mut Call<'_, '_>, args: Args<'_>) -> Ran {
     let (from, to) = (End::parse(args[3])?, End::parse(args[4])?);
     move_one(call, args[1], from, args[2], to)
 }
 
-/// RPOPLPUSH and BRPOPLPUSH.
+pub(super) fn blmove(call: &mut Call<'_, '_>, args: Args<'_>) -> Ran {
+    let (from, to) = (End::parse(args[3])?, End::parse(args[4])?);
+    timeout(args[5])?;
+    move_one(call, args[1], from, args[2], to)
+}
+
+pub(super) fn brpoplpush(call: &mut Call<'_, '_>, args: Args<'_>) -> Ran {
+    timeout(args[3])?;
+    rpoplpush(call, args)
+}
+
 pub(super) fn rpoplpush(call: &mut Call<'_, '_>, args: Args<'_>) -> Ran {
     move_one(call, args[1], End::Right, args[2], End::Left)
 }
@@ -46,6 +56,7 @@ fn move_one(call: &mut Call<'_, '_>, source: &[u8], from: End, target: &[u8], to
 
 /// BLPOP and BRPOP: key and element.
 pub(super) fn pop_any(call: &mut Call<'_, '_>, args: Args<'_>, end: End) -> Ran {
+    timeout(args[args.len() - 1])?;
     for key in &args[1..args.len() - 1] {
         if call.keys.list(key)?.is_some() {
             let taken = take(call, key, end, 1)?;
@@ -60,18 +71,19 @@ pub(super) fn pop_any(call: &mut Call<'_, '_>, args: Args<'_>, end: End) -> Ran 
 }
 
 pub(super) fn lmpop(call: &mut Call<'_, '_>, args: Args<'_>) -> Ran {
-    pop_many(call, &args[1..])
+    pop_many(call, None, &args[1..])
 }
 
 /// The same behind a time limit.
 pub(super) fn blmpop(call: &mut Call<'_, '_>, args: Args<'_>) -> Ran {
-    pop_many(call, &args[2..])
+    pop_many(call, Some(args[1]), &args[2..])
 }
 
-fn pop_many(call: &mut Call<'_, '_>, words: Args<'_>) -> Ran {
+fn pop_many(call: &mut Call<'_, '_>, limit: Option<&[u8]>, words: Args<'_>) -> Ran {
     let (keys, rest) = counted(words)?;
     let (end, rest) = rest.split_first().ok_or(Fail::SYNTAX)?;
     let (end, count) = (End::parse(end)?, pop_count(rest)?);
+    limit.map(timeout).transpose()?;
     for key in keys {
         if call.keys.list(key)?.is_some() {
             let taken = take(call, key, end, count)?;

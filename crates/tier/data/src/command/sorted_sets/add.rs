@@ -4,7 +4,7 @@ use ringway_values::{Edit, Kind};
 
 use super::write_score;
 use crate::call::{Args, Call};
-use crate::command::args::{float, is};
+use crate::command::args::{double, is};
 use crate::fail::{Fail, Ran};
 
 const NO_NUMBER: Fail = Fail::new("ERR resulting score is not a number (NaN)");
@@ -29,7 +29,7 @@ struct Outcome {
 
 pub(super) fn zadd(call: &mut Call<'_, '_>, args: Args<'_>) -> Ran {
     let (options, pairs) = Options::parse(&args[2..])?;
-    let scored = pairs.iter().map(|[score, member]| Ok((float(score)?, *member))).collect::<Ran<Vec<_>>>()?;
+    let scored = pairs.iter().map(|[score, member]| Ok((double(score)?, *member))).collect::<Ran<Vec<_>>>()?;
     let outcome = put(call, args[1], options, &scored)?;
     match (options.add_up, options.count_changed) {
         (true, _) => write_score(call.out, outcome.score),
@@ -40,8 +40,11 @@ pub(super) fn zadd(call: &mut Call<'_, '_>, args: Args<'_>) -> Ran {
 }
 
 pub(super) fn zincrby(call: &mut Call<'_, '_>, args: Args<'_>) -> Ran {
-    let options = Options { add_up: true, ..Options::default() };
-    let outcome = put(call, args[1], options, &[(float(args[2])?, args[3])])?;
+    // ZADD's options are taken here too, but leave no room for score and member.
+    let (options, pairs) = Options::parse(&args[2..])?;
+    let options = Options { add_up: true, ..options };
+    let scored = pairs.iter().map(|[score, member]| Ok((double(score)?, *member))).collect::<Ran<Vec<_>>>()?;
+    let outcome = put(call, args[1], options, &scored)?;
     write_score(call.out, outcome.score);
     Ok(())
 }
@@ -107,7 +110,7 @@ impl Options {
 
     fn put(&self, edit: &mut Edit<'_>, outcome: &mut Outcome, member: &[u8], score: f64) {
         let before = edit.collection().sorted_set().and_then(|set| set.score(member));
-        let score = if self.add_up { before.unwrap_or(0.0) + score } else { score };
+        let score = if self.add_up { before.map_or(score, |before| before + score) } else { score };
         let is_barred = match before {
             Some(before) => self.if_missing || self.if_greater && score <= before || self.if_less && score >= before,
             None => self.if_there,

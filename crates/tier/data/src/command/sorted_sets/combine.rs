@@ -8,7 +8,7 @@ use ringway_values::Body;
 use super::range::keep;
 use super::write_member;
 use crate::call::{Args, Call, Keys, Live};
-use crate::command::args::{float, int, is};
+use crate::command::args::{double, int, is};
 use crate::command::hashes::write_pairs_head;
 use crate::command::sets::limit;
 use crate::fail::{Fail, Ran};
@@ -192,7 +192,7 @@ fn weigh(mut members: Scored, weight: f64) -> Scored {
 }
 
 fn weight_of(word: &[u8]) -> Ran<f64> {
-    float(word).map_err(|_| Fail::new("ERR weight value is not a float"))
+    double(word).map_err(|_| Fail::new("ERR weight value is not a float"))
 }
 
 /// Infinity times nothing is nothing.

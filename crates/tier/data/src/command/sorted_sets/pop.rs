@@ -4,7 +4,7 @@ use ringway_protocol::resp::RespVersion;
 use ringway_values::Kind;
 
 use crate::call::{Args, Call};
-use crate::command::args::is;
+use crate::command::args::{is, timeout};
 use crate::command::typed::{counted, pop_count, positive};
 use crate::fail::{Fail, Ran};
 
@@ -37,6 +37,7 @@ pub(super) fn pop(call: &mut Call<'_, '_>, args: Args<'_>, side: Side) -> Ran {
 
 /// BZPOPMIN and BZPOPMAX: key, member, score.
 pub(super) fn pop_any(call: &mut Call<'_, '_>, args: Args<'_>, side: Side) -> Ran {
+    timeout(args[args.len() - 1])?;
     for key in &args[1..args.len() - 1] {
         if let Some(pair) = take(call, key, side, 1)?.and_then(|taken| taken.into_iter().next()) {
             call.out.array(3);
@@ -50,15 +51,15 @@ pub(super) fn pop_any(call: &mut Call<'_, '_>, args: Args<'_>, side: Side) -> Ra
 }
 
 pub(super) fn zmpop(call: &mut Call<'_, '_>, args: Args<'_>) -> Ran {
-    pop_many(call, &args[1..])
+    pop_many(call, None, &args[1..])
 }
 
 /// The same behind a time limit.
 pub(super) fn bzmpop(call: &mut Call<'_, '_>, args: Args<'_>) -> Ran {
-    pop_many(call, &args[2..])
+    pop_many(call, Some(args[1]), &args[2..])
 }
 
-fn pop_many(call: &mut Call<'_, '_>, words: Args<'_>) -> Ran {
+fn pop_many(call: &mut Call<'_, '_>, limit: Option<&[u8]>, words: Args<'_>) -> Ran {
     let (keys, rest) = counted(words)?;
     let (side, rest) = rest.split_first().ok_or(Fail::SYNTAX)?;
     let side = match side {
@@ -67,6 +68,7 @@ fn pop_many(call: &mut Call<'_, '_>, words: Args<'_>) -> Ran {
         _ => return Err(Fail::SYNTAX),
     };
     let count = pop_count(rest)?;
+    limit.map(timeout).transpose()?;
     for key in keys {
         if let Some(taken) = take(call, key, side, count)? {
             call.out.array(2);

@@ -2,6 +2,7 @@
 
 use std::io;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -76,24 +77,34 @@ pub(super) async fn serve(tier: &Arc<DataTier>, stream: TcpStream, access: Acces
             break;
         }
     }
-    connection.output.flush().await
+    connection.output.flush().await?;
+    connection.note_sent(tier);
+    Ok(())
 }
 
 impl Connection {
     /// Reads more; false at the end.
     async fn fill(&mut self, tier: &DataTier) -> io::Result<bool> {
-        let is_known = self.guest.is_some();
+        self.note_sent(tier);
+        let (is_known, len) = (self.guest.is_some(), self.input.bytes().len());
         let deadline = async {
             match is_known {
                 true => std::future::pending().await,
                 false => tokio::time::sleep(AUTH_DEADLINE).await,
             }
         };
-        tokio::select! {
-            read = self.input.read(self.output.stream()) => read,
-            () = tier.tasks.stopping() => Ok(false),
-            () = deadline => Err(io::Error::new(io::ErrorKind::TimedOut, "it did not say who it is")),
-        }
+        let goes_on = tokio::select! {
+            read = self.input.read(self.output.stream()) => read?,
+            () = tier.tasks.stopping() => false,
+            () = deadline => return Err(io::Error::new(io::ErrorKind::TimedOut, "it did not say who it is")),
+        };
+        let read = self.input.bytes().len().saturating_sub(len);
+        tier.stats.memcache_bytes_read.fetch_add(read as u64, Ordering::Relaxed);
+        Ok(goes_on)
+    }
+
+    fn note_sent(&mut self, tier: &DataTier) {
+        tier.stats.memcache_bytes_written.fetch_add(self.output.take_sent(), Ordering::Relaxed);
     }
 
     /// Runs all complete requests; false if that was the last of this connection.
@@ -182,6 +193,8 @@ impl Connection {
                     self.swallow = refusal.swallow;
                     Step::refuse(refusal, steps);
                 }
+                // The binary protocol: a whole header is told so in its own words, less than one is not waited for.
+                Parsed::Incomplete { .. } if rest.first() == Some(&0x80) => return End::Close(Bytes::new()),
                 Parsed::Incomplete { needed, scanned } => {
                     self.scanned = scanned;
                     return End::Needs(needed);

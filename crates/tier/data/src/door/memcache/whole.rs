@@ -24,6 +24,9 @@ pub(super) async fn run(tier: &Arc<DataTier>, bucket: &Arc<str>, request: &Reque
     match request {
         Request::Stats(args) => stats::tell(tier, bucket, *args, out).await,
         Request::FlushAll { delay, quiet } => {
+            if let Some(bucket) = tier.view().buckets.get(&**bucket) {
+                memcache::note(&bucket.held.figures.memcache.cmd_flush);
+            }
             let text = match *delay {
                 ..=0 => flush(tier, bucket).await,
                 delay => flush_later(tier, bucket, Duration::from_secs(delay as u64)),
