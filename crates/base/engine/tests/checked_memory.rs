@@ -1,5 +1,7 @@
 //! The memory store under an allocator that looks at everything: sizes, double frees, leaks and writes after a free.
 
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::collections::HashMap;
 use std::ptr::{null_mut, read, write};

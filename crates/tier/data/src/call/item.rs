@@ -46,6 +46,11 @@ impl Marks {
         Self(self.0 | WON)
     }
 
+    /// Stale; whoever has been told to make the value anew still is.
+    pub(crate) fn still_stale(self, before: Self) -> Self {
+        Self(self.0 | STALE | before.0 & WON)
+    }
+
     /// Nobody has been told yet.
     pub(crate) fn stale(self) -> Self {
         Self((self.0 | STALE) & !WON)

@@ -87,6 +87,10 @@ pub(super) async fn run(
             }
         }
     }
+    if session.is_cut() {
+        // Whatever it has said before is not answered, either.
+        return Err(io::Error::new(io::ErrorKind::ConnectionAborted, "it speaks HTTP"));
+    }
     settle(tier, session, &mut pending, output).await
 }
 
@@ -94,7 +98,7 @@ fn plan(tier: &Arc<DataTier>, session: &mut Session, args: Args<'_>) -> Plan {
     let fail = |fail: Fail| Plan::Ready(fail.reply());
     if command::is_of_a_browser(args[0]) {
         tracing::warn!("a client that speaks HTTP was cut off: a web page may try to reach this port");
-        session.close();
+        session.cut();
         return Plan::Ready(Bytes::new());
     }
     let spec = match Spec::of(args) {

@@ -41,6 +41,7 @@ pub(super) struct Session {
     version: RespVersion,
     name: Bytes,
     closing: bool,
+    is_cut: bool,
     /// It has asked where slots are served.
     knows_clusters: bool,
     /// READONLY: a replica may answer its reads.
@@ -62,6 +63,7 @@ impl Session {
             version: RespVersion::Two,
             name: Bytes::new(),
             closing: false,
+            is_cut: false,
             knows_clusters: false,
             read_only: false,
             transaction: Transaction::default(),
@@ -75,9 +77,13 @@ impl Session {
         self.bucket.is_some()
     }
 
-    /// Nothing more is done for it.
-    pub(super) fn close(&mut self) {
-        self.closing = true;
+    /// Nothing more is done for it, and nothing is answered any more.
+    pub(super) fn cut(&mut self) {
+        (self.closing, self.is_cut) = (true, true);
+    }
+
+    pub(super) fn is_cut(&self) -> bool {
+        self.is_cut
     }
 
     pub(super) fn is_closing(&self) -> bool {

@@ -150,33 +150,91 @@ pub(super) async fn exec(tier: &Arc<DataTier>, session: &mut Session) -> Ran<Byt
         return Err(ABORTED);
     }
     let bucket = session.bucket_of(&tier.view())?;
-    let (mut together, alone) = sort(&queued.commands);
-    scripting::put_bodies(tier, &bucket, &mut together).await;
-    let partition = one_partition(&bucket, &together, &watched)?;
-    let unit = Unit::new(
-        partition,
-        Body::Transaction { watched, commands: together.into_iter().map(|(_, words)| words).collect() },
-    );
-    let reply = run_one(tier, &bucket, unit, session.version()).await?;
-    if alone.is_empty() || !reply.starts_with(b"*") || reply.starts_with(b"*-1") {
+    let mut keyed: Numbered = numbered(&queued.commands, Place::Keys).collect();
+    scripting::put_bodies(tier, &bucket, &mut keyed).await;
+    let partition = one_partition(&bucket, &keyed, &watched)?;
+    let mut run = Exec { tier, bucket, partition, watched, replies: vec![None; queued.commands.len()] };
+    let mut keyed = keyed.into_iter().peekable();
+    // What is about all keys comes in its turn; then what comes before and what comes after are one each.
+    for (at, words) in numbered(&queued.commands, Place::Bucket) {
+        let before: Numbered = std::iter::from_fn(|| keyed.next_if(|(place, _)| *place < at)).collect();
+        if let Some(reply) = run.together(before, session.version()).await? {
+            return Ok(reply);
+        }
+        run.replies[at] = Some(run_alone(tier, session, &words).await);
+    }
+    if let Some(reply) = run.together(keyed.collect(), session.version()).await? {
         return Ok(reply);
     }
-    let mut others = Vec::with_capacity(alone.len());
-    for (at, words) in alone {
-        others.push((at, run_alone(tier, session, &words).await));
+    // What is about neither keys nor the bucket cannot be told from what comes after.
+    for (at, words) in numbered(&queued.commands, Place::Session) {
+        run.replies[at] = Some(run_alone(tier, session, &words).await);
     }
-    Ok(woven(&reply, others, queued.commands.len()))
+    Ok(array(run.replies))
 }
 
 type Numbered = Vec<(usize, Words)>;
 
-/// Those that run as one at the node of their keys, and those about more than keys, which run after them.
-fn sort(commands: &[Words]) -> (Numbered, Numbered) {
-    let is_keyed = |words: &Words| {
-        let spec = words.0.first().and_then(|name| Spec::named(name));
-        !spec.is_some_and(|spec| matches!(spec.run, Run::Whole(_) | Run::Session(_)))
+/// What a queued command is about.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Place {
+    Keys,
+    Bucket,
+    Session,
+}
+
+fn numbered(commands: &[Words], wanted: Place) -> impl Iterator<Item = (usize, Words)> + '_ {
+    let place = |words: &Words| match words.0.first().and_then(|name| Spec::named(name)).map(|spec| spec.run) {
+        Some(Run::Whole(_)) => Place::Bucket,
+        Some(Run::Session(_)) => Place::Session,
+        _ => Place::Keys,
     };
-    commands.iter().cloned().enumerate().partition(|(_, words)| is_keyed(words))
+    commands.iter().cloned().enumerate().filter(move |(_, words)| place(words) == wanted)
+}
+
+/// A transaction while it is run.
+struct Exec<'a> {
+    tier: &'a Arc<DataTier>,
+    bucket: Arc<Bucket>,
+    partition: Partition,
+    /// Looked at with the first commands.
+    watched: Vec<Watched>,
+    replies: Vec<Option<Bytes>>,
+}
+
+impl Exec<'_> {
+    /// Runs commands on keys as one. The reply of all, if nothing is to be done.
+    async fn together(&mut self, commands: Numbered, version: RespVersion) -> Ran<Option<Bytes>> {
+        if commands.is_empty() && self.watched.is_empty() && self.replies.iter().any(Option::is_some) {
+            return Ok(None);
+        }
+        let is_first = self.replies.iter().all(Option::is_none);
+        let (places, commands): (Vec<usize>, Vec<Words>) = commands.into_iter().unzip();
+        let body = Body::Transaction { watched: std::mem::take(&mut self.watched), commands };
+        let reply = run_one(self.tier, &self.bucket, Unit::new(self.partition, body), version).await?;
+        let is_array = reply.starts_with(b"*") && !reply.starts_with(b"*-1");
+        if !is_array && is_first {
+            return Ok(Some(reply));
+        }
+        let head = reply.iter().position(|byte| *byte == b'\n').map_or(reply.len(), |at| at + 1);
+        let mut items = reply.slice(head..);
+        for place in places {
+            let item = match is_array {
+                true => items.split_to(reply_len(&items).ok().flatten().unwrap_or(items.len())),
+                // What came before has been done already.
+                false => reply.clone(),
+            };
+            self.replies[place] = Some(item);
+        }
+        Ok(None)
+    }
+}
+
+fn array(items: Vec<Option<Bytes>>) -> Bytes {
+    let mut array = BytesMut::new();
+    array.put_slice(format!("*{}\r\n", items.len()).as_bytes());
+    items.into_iter().for_each(|item| array.put_slice(&item.unwrap_or_else(|| NOT_HERE.reply())));
+    array.freeze()
 }
 
 /// Where they run: all keys have to be in one slot. Without keys it does not matter where.
@@ -217,21 +275,4 @@ async fn run_alone(tier: &Arc<DataTier>, session: &mut Session, words: &Words) -
         Err(fail) => return fail.reply(),
     }
     out.into_bytes()
-}
-
-/// The items of an array with others between them, each at its place.
-fn woven(array: &Bytes, others: Vec<(usize, Bytes)>, len: usize) -> Bytes {
-    let head = array.iter().position(|byte| *byte == b'\n').map_or(array.len(), |at| at + 1);
-    let (mut items, mut others) = (array.slice(head..), others.into_iter().peekable());
-    let mut woven = BytesMut::new();
-    woven.put_slice(format!("*{len}\r\n").as_bytes());
-    for at in 0..len {
-        if let Some((_, other)) = others.next_if(|(place, _)| *place == at) {
-            woven.put_slice(&other);
-            continue;
-        }
-        let item = reply_len(&items).ok().flatten().unwrap_or(items.len());
-        woven.put_slice(&items.split_to(item));
-    }
-    woven.freeze()
 }

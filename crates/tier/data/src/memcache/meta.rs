@@ -105,9 +105,10 @@ fn set_if(keys: &mut Keys<'_>, asked: &Meta<'_>, data: &[u8], cas: u64) -> Ran<S
     let until = asked.expires.unwrap_or(0);
     match check(keys, &asked.key, cas)? {
         None => write(keys, &asked.key, data, until, marks),
-        Some(Stored::Exists) if asked.invalidate && keys.item(&asked.key)?.is_some_and(|item| cas < item.cas) => {
-            write(keys, &asked.key, data, until, marks.stale())
-        }
+        Some(Stored::Exists) if asked.invalidate => match keys.item(&asked.key)?.map(|item| (item.cas, item.marks)) {
+            Some((newer, before)) if cas < newer => write(keys, &asked.key, data, until, marks.still_stale(before)),
+            _ => Ok(Stored::Exists),
+        },
         Some(otherwise) => Ok(otherwise),
     }
 }

@@ -42,7 +42,7 @@ struct File {
 #[derive(Clone, Debug)]
 enum Rename {
     Create(String, usize),
-    Rename(String, String),
+    Move(String, String),
     Remove(String),
 }
 
@@ -153,7 +153,7 @@ impl Rename {
             Rename::Create(name, number) => {
                 names.insert(name.clone(), *number);
             }
-            Rename::Rename(from, to) => {
+            Rename::Move(from, to) => {
                 if let Some(number) = names.remove(from) {
                     names.insert(to.clone(), number);
                 }
@@ -192,7 +192,7 @@ impl Volume for FaultyVolume {
     }
 
     fn rename(&self, from: &str, to: &str) -> io::Result<()> {
-        self.name(Rename::Rename(from.to_owned(), to.to_owned()))
+        self.name(Rename::Move(from.to_owned(), to.to_owned()))
     }
 
     fn remove(&self, name: &str) -> io::Result<()> {
