@@ -6,7 +6,7 @@ use ringway_protocol::memcache::{Meta, MetaVerb, reply};
 use super::arithmetic::{Summed, sum};
 use super::exptime::{Expiry, expiry, seconds_left};
 use super::get::value_of;
-use super::store::{Stored, check, extend, touch, write};
+use super::store::{Stored, check, extend, touch, write, write_until};
 use super::{BAD_NUMBER, Uses, note};
 use crate::call::{Call, Item, Keys, Marks};
 use crate::fail::Ran;
@@ -105,10 +105,14 @@ fn set_if(keys: &mut Keys<'_>, asked: &Meta<'_>, data: &[u8], cas: u64) -> Ran<S
     let until = asked.expires.unwrap_or(0);
     match check(keys, &asked.key, cas)? {
         None => write(keys, &asked.key, data, until, marks),
-        Some(Stored::Exists) if asked.invalidate => match keys.item(&asked.key)?.map(|item| (item.cas, item.marks)) {
-            Some((newer, before)) if cas < newer => write(keys, &asked.key, data, until, marks.still_stale(before)),
-            _ => Ok(Stored::Exists),
-        },
+        Some(Stored::Exists) if asked.invalidate => {
+            match keys.item(&asked.key)?.map(|item| (item.cas, item.marks, item.expires_ms)) {
+                Some((newer, before, expires_ms)) if cas < newer => {
+                    write_until(keys, &asked.key, data, expires_ms, marks.still_stale(before))
+                }
+                _ => Ok(Stored::Exists),
+            }
+        }
         Some(otherwise) => Ok(otherwise),
     }
 }

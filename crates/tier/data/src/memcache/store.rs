@@ -70,6 +70,17 @@ pub(super) fn write(keys: &mut Keys<'_>, key: &[u8], data: &[u8], until: i64, ma
     keys.set_item(key, data, expires_ms, marks).map(Stored::Yes)
 }
 
+/// Writes over what is there and leaves when it expires.
+pub(super) fn write_until(
+    keys: &mut Keys<'_>,
+    key: &[u8],
+    data: &[u8],
+    expires_ms: Option<u64>,
+    marks: Marks,
+) -> Ran<Stored> {
+    keys.set_item(key, data, expires_ms, marks).map(Stored::Yes)
+}
+
 /// Puts something before and behind what is there, whose flags and time to live it keeps; it is not stale any more.
 pub(super) fn extend(keys: &mut Keys<'_>, key: &[u8], front: &[u8], back: &[u8], cas: Option<u64>) -> Ran<Stored> {
     let Some(Item { text, expires_ms, cas: found, marks }) = keys.item(key)? else { return Ok(Stored::No) };
