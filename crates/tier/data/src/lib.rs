@@ -1,13 +1,13 @@
 //! The data tier: buckets of keys, spread over the ring with replicas, reached with the Redis protocol on any node.
 //!
-//! The way of a key: [`door`] reads commands and turns them into [`op`]s, [`route`] finds each key's acting primary (the first
-//! reachable node of its partition) and runs the ops there, [`execute`] changes the local store under the partition's lock,
-//! [`replicate`] brings the changed cells to the other replicas before the client is told. [`repair`] and [`transfer`] compare
-//! and copy partitions afterwards: when somebody missed writes, came back empty, or gets a part of the ring.
+//! The way of a key: [`door`] reads commands, [`command`] says what they are and where their keys are, [`route`] brings each
+//! [`unit`] to the acting primary of its partition (the first reachable node that holds it), [`execute`] runs it there on the keys
+//! that a [`call`] gives, [`replicate`] brings what was changed to the other replicas before the client is told. [`repair`] and
+//! [`transfer`] compare and copy partitions afterwards: when somebody missed writes, came back empty, or gets a part of the ring.
 //!
-//! The level today is *eventual*: the last writer of a key wins (`ringway_replication`). While all replicas of a key are
+//! The level today is *eventual*: replicas that have come apart are merged (`ringway_values`). While all replicas of a key are
 //! reachable its commands run one after another at one node, so counters count and SET NX admits one; when nodes disagree about
-//! who is reachable two may execute at once, and the later write stays.
+//! who is reachable two may execute at once: counters then add up, elements of both stay, of two strings the later one.
 
 pub mod config;
 pub mod error;
@@ -52,6 +52,7 @@ mod scan;
 mod scripting;
 mod sweep;
 mod sync_partitions;
+mod sync_ranges;
 mod transfer;
 mod unit;
 mod unit_run;

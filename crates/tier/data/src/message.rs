@@ -148,6 +148,10 @@ pub(crate) enum TransferRequest<'a> {
     Digests { bucket: Cow<'a, str>, partitions: Vec<u16>, root: u64, purpose: Purpose },
     /// What is stored of these partitions, the first from position `from` on.
     Pages { bucket: Cow<'a, str>, partitions: Vec<u16>, from: u64, purpose: Purpose },
+    /// The digests of so many equal ranges of positions of one partition.
+    Ranges { bucket: Cow<'a, str>, partition: u16, ranges: u16 },
+    /// What is stored of a partition in a range of positions.
+    Range { bucket: Cow<'a, str>, partition: u16, from: u64, until: u64 },
 }
 
 /// Why partitions are compared and fetched.

@@ -33,6 +33,8 @@ use crate::{DataTier, Error};
 const BUCKET_WAIT: Duration = Duration::from_millis(300);
 /// Of one page: small enough that clients' messages behind it do not wait, large enough that many round trips do not matter.
 const PAGE_BYTES_MAX: usize = 64 << 10;
+/// Digests of ranges in one answer.
+const RANGES_MAX: usize = 4096;
 /// Cells in one page, however small.
 const PAGE_CELLS_MAX: usize = 4096;
 
@@ -227,6 +229,18 @@ impl DataTier {
                     false => TransferReply::Digests(digests),
                 })
             }
+            TransferRequest::Ranges { bucket, partition: number, ranges } => {
+                let (_, bucket) = self.bucket_soon(&bucket).await?;
+                let ranges = usize::from(ranges).next_power_of_two().min(RANGES_MAX);
+                match partition(number) {
+                    Some(partition) => Ok(TransferReply::Digests(self.own_ranges(&bucket, partition, ranges).await?)),
+                    None => Ok(TransferReply::Digests(vec![0; ranges])),
+                }
+            }
+            TransferRequest::Range { bucket, partition: number, from: position, until } => {
+                let (_, bucket) = self.bucket_soon(&bucket).await?;
+                blocking(bucket, move |bucket| range(bucket, number, position, until)).await
+            }
             TransferRequest::Pages { bucket, partitions, from: position, purpose } => {
                 if purpose != Purpose::Repair && !self.moving.admit(from) {
                     return Ok(TransferReply::Later);
@@ -300,6 +314,17 @@ pub(crate) fn keys(bucket: &Bucket, number: u16, from: u64, count: u32) -> Resul
     let (page, now_ms) = (bucket.store().page(partition, from, limit)?, wall_ms());
     let live = page.states.into_iter().filter(|(_, state)| state.is_live(now_ms)).map(|(key, _)| key);
     Ok((live.collect(), page.next))
+}
+
+fn range(bucket: &Bucket, number: u16, from: u64, until: u64) -> Result<TransferReply, Error> {
+    let Some(partition) = partition(number) else {
+        return Ok(TransferReply::Pages { states: Vec::new(), next: None, is_strained: false });
+    };
+    let limit = PageLimit { cells_max: PAGE_CELLS_MAX, bytes_max: PAGE_BYTES_MAX };
+    let page = bucket.store().page_within(partition, from, Some(until), limit)?;
+    let told = |(key, state): (Bytes, _)| (number, key, encoded_state(&state));
+    let states = page.states.into_iter().map(told).collect();
+    Ok(TransferReply::Pages { states, next: page.next.map(|position| (0, position)), is_strained: false })
 }
 
 fn pages(bucket: &Bucket, partitions: &[u16], mut from: u64, is_strained: bool) -> Result<TransferReply, Error> {

@@ -17,6 +17,7 @@ use crate::bucket::Bucket;
 use crate::dirty::Stamped;
 use crate::message::{Known, PART_BYTES_MAX};
 use crate::replicate::encoded;
+use crate::sync_ranges::is_large;
 use crate::view::View;
 use crate::{DataTier, Error};
 
@@ -175,18 +176,35 @@ impl DataTier {
         Ok(wanted)
     }
 
-    /// Sends a whole partition: which of its cells were missed is not noted.
+    /// Sends a partition, or of a large one the ranges that differ: which of its keys were missed is not noted.
     pub(crate) async fn push(
         self: &Arc<Self>,
         bucket: &Arc<Bucket>,
         peer: NodeId,
         partition: Partition,
     ) -> Result<(), Error> {
+        if !is_large(bucket, partition) {
+            return self.push_range(bucket, peer, partition, (0, None)).await;
+        }
+        for (from, until) in self.differing_ranges(bucket, peer, partition).await? {
+            self.push_range(bucket, peer, partition, (from, Some(until))).await?;
+        }
+        Ok(())
+    }
+
+    async fn push_range(
+        self: &Arc<Self>,
+        bucket: &Arc<Bucket>,
+        peer: NodeId,
+        partition: Partition,
+        (from, until): (u64, Option<u64>),
+    ) -> Result<(), Error> {
         let limit = PageLimit { cells_max: PUSH_CELLS_MAX, bytes_max: PART_BYTES_MAX };
-        let mut from = Some(0);
+        let mut from = Some(from);
         while let Some(at) = from {
             let reading = bucket.clone();
-            let page = tokio::task::spawn_blocking(move || reading.store().page(partition, at, limit)).await;
+            let page = move || reading.store().page_within(partition, at, until, limit);
+            let page = tokio::task::spawn_blocking(page).await;
             let page = page.map_err(|panic| Error::Internal(panic.to_string()))??;
             if !page.states.is_empty() {
                 let whole = |(key, state)| (partition.0, key, encoded(&Update::State(state)));

@@ -9,7 +9,7 @@ use bytes::Bytes;
 use futures_util::future::{join, join_all};
 use ringway_ports::{PeerError, Priority};
 use ringway_protocol::resp::RespVersion;
-use ringway_ring::{NodeId, Partition};
+use ringway_ring::{Holders, NodeId, Partition};
 use ringway_rt::clock::{self, wall_ms};
 
 use crate::bucket::Bucket;
@@ -29,6 +29,8 @@ const FORWARD_DEADLINE: Duration = Duration::from_millis(1500);
 const ATTEMPTS_MAX: usize = 5;
 /// Before asking again when two nodes' views of the ring differ.
 const VIEW_PAUSE: Duration = Duration::from_millis(20);
+/// How long one attempt waits to hear who holds a key when nobody is known to: the ring is being formed, or is changing.
+const HOLDERS_WAIT: Duration = Duration::from_millis(200);
 
 /// How it went with some units at one node.
 enum Sent {
@@ -74,11 +76,15 @@ impl DataTier {
             let waiting = run.waiting();
             let view = self.find_holders(view, waiting.iter().map(|at| run.units()[*at].own_partition())).await;
             let (mut here, mut elsewhere) = self.split(&view, &bucket, run.units(), &waiting, &failed);
-            if view.holders.is_empty() {
-                trouble = Error::Unreachable("the ring is not formed yet".to_owned());
-            }
             if here.is_empty() && elsewhere.is_empty() {
-                break;
+                // Those that are down stay so for now; of whom nothing is known may be heard in a moment.
+                let unknown = waiting.iter().map(|at| run.units()[*at].own_partition());
+                match self.hears_of_holders(&view, unknown).await {
+                    None => break,
+                    Some(why) => trouble = Error::Unreachable(why.to_owned()),
+                }
+                attempts += 1;
+                continue;
             }
             let room = if is_full {
                 let is_over = run.held() + kept > REPLIES_BYTES_MAX;
@@ -274,6 +280,23 @@ impl DataTier {
             answers.extend(picked.drain(..done.len()).zip(done));
         }
         (answers, Sent::Done)
+    }
+
+    /// Waits, not for long, to hear who holds partitions of which `view` does not know it. What is wrong if nobody says so; `None`
+    /// if it knows of all.
+    async fn hears_of_holders(&self, view: &View, partitions: impl Iterator<Item = Partition>) -> Option<&'static str> {
+        let unknown: Vec<Partition> = partitions.filter(|p| view.holders.readers(*p).is_empty()).collect();
+        if unknown.is_empty() {
+            return None;
+        }
+        let mut changes = self.ring_changes();
+        let is_known = |holders: &Arc<Holders>| unknown.iter().any(|p| !holders.readers(*p).is_empty());
+        // Heard or not: the next attempt goes on with what is known.
+        let _ = tokio::time::timeout(HOLDERS_WAIT, changes.wait_for(is_known)).await.map(|heard| heard.map(drop));
+        Some(match view.holders.is_empty() {
+            true => "the ring is not formed yet",
+            false => "who holds it could not be found",
+        })
     }
 
     /// Somebody knows more of the ring than this node: it goes on when it does, too.

@@ -1,7 +1,7 @@
 //! Driver: makes this replica have what another one has, for some partitions of a bucket. What repair and transfer are made of.
 //!
-//! Compare one number for all, then one for each partition, then fetch the cells of those that differ: only what differs moves
-//! (the first two levels of a Merkle tree; the levels below a partition are to come).
+//! Compare one number for all, then one for each partition, then fetch what differs: the first two levels of a Merkle tree, kept up
+//! with every write. Below them, where a partition is large, come its ranges ([`crate::sync_ranges`]).
 
 use std::borrow::Cow;
 use std::sync::Arc;
@@ -16,6 +16,7 @@ use ringway_values::Update;
 use crate::bucket::Bucket;
 use crate::message::{Purpose, Told, TransferReply, TransferRequest, decode, encode, root_of};
 use crate::replicate::{decoded, size_of};
+use crate::sync_ranges::is_large;
 use crate::{DataTier, Error};
 
 const CALL_DEADLINE: Duration = Duration::from_secs(5);
@@ -97,8 +98,15 @@ impl DataTier {
         partitions: &[Partition],
         note_bytes: impl Fn(u64),
     ) -> Result<u64, Error> {
-        let numbers: Vec<u16> = partitions.iter().map(|p| p.0).collect();
+        let (large, small): (Vec<Partition>, Vec<Partition>) =
+            partitions.iter().copied().partition(|partition| is_large(bucket, *partition));
+        let numbers: Vec<u16> = small.iter().map(|p| p.0).collect();
         let (mut rest, mut from, mut total) = (&numbers[..], 0, 0);
+        for partition in large {
+            let bytes = self.fetch_ranges(bucket, peer, partition).await?;
+            total += bytes;
+            note_bytes(bytes);
+        }
         while !rest.is_empty() {
             let page = self.fetch_page(Purpose::Repair, bucket, peer, rest, from).await?;
             let Some(Fetched { bytes, next, .. }) = page else {
@@ -132,12 +140,22 @@ impl DataTier {
         if next.is_some_and(|(at, position)| at == 0 && position <= from) {
             return Err(Error::Internal(format!("{peer:?} sends the same page again")));
         }
-        let bytes = states.iter().map(|told| size_of(told) as u64).sum();
-        self.merge_updates(bucket, without_the_dead(states)?).await?;
+        let bytes = self.take_page(bucket, states).await?;
         Ok(Some(Fetched { bytes, next, is_strained }))
     }
 
-    async fn call_transfer(&self, peer: NodeId, request: &TransferRequest<'_>) -> Result<TransferReply, Error> {
+    /// Merges what another replica has sent. How many bytes that was.
+    pub(crate) async fn take_page(self: &Arc<Self>, bucket: &Arc<Bucket>, states: Vec<Told>) -> Result<u64, Error> {
+        let bytes = states.iter().map(|told| size_of(told) as u64).sum();
+        self.merge_updates(bucket, without_the_dead(states)?).await?;
+        Ok(bytes)
+    }
+
+    pub(crate) async fn call_transfer(
+        &self,
+        peer: NodeId,
+        request: &TransferRequest<'_>,
+    ) -> Result<TransferReply, Error> {
         let called = self.peers.call(peer, Priority::Bulk, Service::Transfer, encode(request), CALL_DEADLINE).await;
         let body = called.map_err(|error| {
             if matches!(error, PeerError::Unreachable(..)) {

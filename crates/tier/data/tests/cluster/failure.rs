@@ -1,7 +1,9 @@
 //! Nodes that die, come back, and have missed things.
 
+use ringway_ports::Reach;
+
 use crate::client::Client;
-use crate::world::{World, assert_all_there, key, write_keys};
+use crate::world::{World, assert_all_there, eventually, key, node, write_keys};
 
 #[tokio::test]
 async fn with_one_of_three_killed_every_key_is_there_before_and_after_gossip_knows() {
@@ -141,4 +143,22 @@ async fn a_bucket_of_one_copy_says_that_its_keys_cannot_be_reached() {
         }
     }
     assert!(there > 20 && refused > 5, "{there} {refused}");
+}
+
+#[tokio::test]
+async fn of_a_large_partition_only_the_ranges_that_differ_are_brought() {
+    let world = World::new(2).await;
+    // All keys in one partition.
+    world.bucket("b", |spec| spec.together = true);
+    write_keys(&world, "b", &[1], 3000).await;
+    let whole = world.network().bytes();
+    world.network().cut_link(node(1), node(2));
+    world.network().tell(node(1), node(2), Reach::Down);
+    world.kv(1).set("b", key(3001), key(3001), None).await.unwrap();
+    let before = world.network().bytes();
+    world.network().mend_link(node(1), node(2));
+    world.network().tell(node(1), node(2), Reach::Up);
+    eventually(|| world.kv(2).usage("b").is_some_and(|(keys, _)| keys == 3001)).await.expect("it is brought");
+    let brought = world.network().bytes() - before;
+    assert!(brought < whole / 4, "{brought} of {whole} bytes");
 }

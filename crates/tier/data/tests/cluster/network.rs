@@ -1,6 +1,7 @@
 //! Messages between nodes as function calls. A node that is cut off answers nothing and reaches nobody.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -19,9 +20,16 @@ pub struct Network {
     cut_off: Mutex<BTreeSet<NodeId>>,
     cut_links: Mutex<BTreeSet<(NodeId, NodeId)>>,
     reach: Mutex<BTreeMap<NodeId, watch::Sender<Reached>>>,
+    /// Of all messages.
+    bytes: AtomicU64,
 }
 
 impl Network {
+    /// How much all nodes have said to one another.
+    pub fn bytes(&self) -> u64 {
+        self.bytes.load(Ordering::Relaxed)
+    }
+
     pub fn join(self: &Arc<Self>, node: NodeId) -> Arc<Endpoint> {
         self.cut_off.lock().unwrap().remove(&node);
         let reach =
@@ -72,7 +80,10 @@ impl Network {
         let handler = self.handlers.lock().unwrap().get(&(to, service as u8)).cloned();
         match handler {
             Some(handler) if !is_cut(from) && !is_cut(to) && !self.cut_links.lock().unwrap().contains(&(from, to)) => {
+                let asked = body.len();
                 let answer = handler.handle(from, body).await.map_err(|why| PeerError::Remote(to, why));
+                let answered = answer.as_ref().map_or(0, Bytes::len);
+                self.bytes.fetch_add((asked + answered) as u64, Ordering::Relaxed);
                 // Nobody hears the answer of one that was killed meanwhile, even if it has started again.
                 let now = self.handlers.lock().unwrap().get(&(to, service as u8)).cloned();
                 match now.is_some_and(|now| Arc::ptr_eq(&now, &handler)) {

@@ -234,6 +234,10 @@ impl World {
         self.network.gossip(&up);
     }
 
+    pub fn network(&self) -> &Network {
+        &self.network
+    }
+
     pub fn at(&self, number: u8) -> &Running {
         &self.nodes[&number]
     }
