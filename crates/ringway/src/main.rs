@@ -1,6 +1,7 @@
 //! The command line: reads what the user says, once, and hands it on. One file a command, in `commands/`.
 
 mod admin_client;
+mod allocator;
 mod app_dir;
 mod bucket_picture;
 mod build_app;

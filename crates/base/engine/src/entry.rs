@@ -12,7 +12,7 @@ use std::ptr::NonNull;
 
 use bytes::Bytes;
 use ringway_causality::Version;
-use ringway_values::State;
+use ringway_values::{State, size_class};
 
 use crate::node_index::node_at;
 use crate::register_ref::{Seen, Stored, Value};
@@ -195,7 +195,7 @@ impl Entry {
             Seen::Register { .. } => 0,
             Seen::State(state) => state.heap_bytes(),
         };
-        (header.layout().size() + CHUNK_HEAD + heap) as u64
+        (header.layout().size() + heap) as u64
     }
 
     fn header(self) -> Header {
@@ -294,7 +294,7 @@ impl Header {
 
     /// As much as the allocator would give anyhow, so that sizes which take the same have the same layout.
     fn layout(self) -> Layout {
-        let size = usable(self.value_offset() + usize::from(self.value_len));
+        let size = size_class(self.value_offset() + usize::from(self.value_len));
         Layout::from_size_align(size, ALIGN).expect("some kilobytes")
     }
 }
@@ -320,17 +320,12 @@ impl Form {
     }
 }
 
-/// glibc's bookkeeping before each allocation; chunks are multiples of 16, at least 32.
-const CHUNK_HEAD: usize = 8;
-
-/// What the allocator lets one use of what it takes for `len` bytes.
-fn usable(len: usize) -> usize {
-    ((len + CHUNK_HEAD).next_multiple_of(ALIGN) - CHUNK_HEAD).max(24)
-}
+/// Counts those who share the bytes of a large value.
+const SHARERS: usize = 24;
 
 /// What the allocator takes for the bytes of a large value, and for counting those who share them.
 fn shared_bytes(len: usize) -> usize {
-    usable(len) + CHUNK_HEAD + 32
+    size_class(len) + size_class(SHARERS)
 }
 
 fn pointer_to(bytes: &[u8]) -> NonNull<u8> {

@@ -14,7 +14,7 @@ use rand_pcg::Pcg64Mcg;
 use ringway_causality::Version;
 use ringway_engine::{BucketStore, PageLimit, RegisterRef, Value};
 use ringway_ring::{PARTITION_COUNT, Partition, partition_of};
-use ringway_values::{Applied, Delta, Kind, Register, State, Update};
+use ringway_values::{Applied, Delta, Kind, Register, State, Update, size_class};
 
 /// Before each allocation: its size, its alignment and whether it is there.
 const HEAD: usize = 128;
@@ -32,7 +32,7 @@ const NOISE_BYTES: i64 = 32 << 10;
 
 struct Checking;
 
-/// What malloc would take for all that is there.
+/// What jemalloc would take for all that is there.
 static LIVE: AtomicI64 = AtomicI64::new(0);
 static QUARANTINED: [AtomicUsize; QUARANTINE] = [const { AtomicUsize::new(0) }; QUARANTINE];
 static NEXT: AtomicUsize = AtomicUsize::new(0);
@@ -94,9 +94,8 @@ fn outer(layout: Layout) -> Layout {
     Layout::from_size_align(layout.size() + HEAD, align).expect("a little more than a valid layout")
 }
 
-/// As glibc does.
 fn chunk(size: usize) -> i64 {
-    (size + 8).next_multiple_of(16).max(32) as i64
+    size_class(size) as i64
 }
 
 /// Without allocating.

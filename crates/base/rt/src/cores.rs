@@ -23,9 +23,15 @@ impl Cores {
         Ok(Self { handles, next: AtomicUsize::new(0), _stop: stop.drop_guard() })
     }
 
-    /// One after the other: who asks for the next time is given the next core.
-    pub fn next(&self) -> &Handle {
-        &self.handles[self.next.fetch_add(1, Ordering::Relaxed) % self.handles.len()]
+    /// One after the other: who asks for the next time is given the next core. Its number, too.
+    pub fn next(&self) -> (usize, &Handle) {
+        let number = self.next.fetch_add(1, Ordering::Relaxed) % self.handles.len();
+        (number, &self.handles[number])
+    }
+
+    /// By number.
+    pub fn handles(&self) -> &[Handle] {
+        &self.handles
     }
 
     pub fn len(&self) -> usize {
@@ -57,7 +63,7 @@ mod tests {
         let runtime = Builder::new_current_thread().build().unwrap();
         let name = async || thread::current().name().map(str::to_owned);
         let names: Vec<_> =
-            (0..cores.len() + 1).map(|_| runtime.block_on(cores.next().spawn(name())).unwrap().unwrap()).collect();
+            (0..cores.len() + 1).map(|_| runtime.block_on(cores.next().1.spawn(name())).unwrap().unwrap()).collect();
         assert_eq!(names.first(), Some(&"test-0".to_owned()));
         assert_eq!(names.last(), names.first());
     }

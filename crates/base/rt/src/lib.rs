@@ -4,6 +4,7 @@
 
 pub mod clock;
 pub mod cores;
+pub mod crowd;
 pub mod files;
 pub mod line_cutter;
 pub mod net;

@@ -106,8 +106,3 @@ impl Body {
         }
     }
 }
-
-/// What an allocation of `len` bytes takes of glibc's heap.
-pub(crate) fn malloc_bytes(len: usize) -> usize {
-    if len == 0 { 0 } else { (len + 8).next_multiple_of(16).max(32) }
-}

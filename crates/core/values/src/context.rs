@@ -55,7 +55,7 @@ impl Context {
     }
 
     pub(crate) fn heap_bytes(&self) -> usize {
-        crate::body::malloc_bytes(self.0.capacity() * size_of::<Dot>())
+        crate::size_class(self.0.capacity() * size_of::<Dot>())
     }
 
     pub(crate) fn index_of(&self, node: u64) -> Option<usize> {

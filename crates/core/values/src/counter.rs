@@ -162,7 +162,7 @@ impl Counter {
     }
 
     pub(crate) fn heap_bytes(&self) -> usize {
-        crate::body::malloc_bytes(self.sums.capacity() * size_of::<Sum>())
+        crate::size_class(self.sums.capacity() * size_of::<Sum>())
     }
 
     fn dead_since_ms(&self) -> u64 {

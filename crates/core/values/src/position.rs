@@ -70,7 +70,7 @@ impl Position {
     }
 
     pub(crate) fn heap_bytes(&self) -> usize {
-        crate::body::malloc_bytes(size_of_val(self.rest()))
+        crate::size_class(size_of_val(self.rest()))
     }
 
     fn steps(&self) -> Vec<Step> {

@@ -68,7 +68,7 @@ impl Register {
     }
 
     pub(crate) fn heap_bytes(&self) -> usize {
-        self.value.as_ref().map_or(0, |value| crate::body::malloc_bytes(value.len()))
+        self.value.as_ref().map_or(0, |value| crate::size_class(value.len()))
     }
 
     fn dead_since_ms(&self) -> u64 {

@@ -112,7 +112,7 @@ impl Weight for f64 {
 
 impl Weight for Box<[u8]> {
     fn heap_bytes(&self) -> usize {
-        crate::body::malloc_bytes(self.len())
+        crate::size_class(self.len())
     }
 }
 

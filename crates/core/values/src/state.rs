@@ -201,9 +201,7 @@ impl State {
         match self {
             State::Register(register) => register.heap_bytes(),
             State::Counter(counter) => counter.heap_bytes(),
-            State::Collection(collection) => {
-                crate::body::malloc_bytes(size_of::<Collection>()) + collection.heap_bytes()
-            }
+            State::Collection(collection) => crate::size_class(size_of::<Collection>()) + collection.heap_bytes(),
         }
     }
 

@@ -207,13 +207,13 @@ impl<K: AsRef<[u8]>, V: Weight> Table<K, V> {
     fn count(&mut self, at: usize) {
         let Entry { key, slot } = &self.entries[at];
         self.digest ^= slot.digest(key.as_ref());
-        self.bytes += crate::body::malloc_bytes(key.as_ref().len()) + slot.heap_bytes();
+        self.bytes += crate::size_class(key.as_ref().len()) + slot.heap_bytes();
     }
 
     fn uncount(&mut self, at: usize) {
         let Entry { key, slot } = &self.entries[at];
         self.digest ^= slot.digest(key.as_ref());
-        self.bytes -= crate::body::malloc_bytes(key.as_ref().len()) + slot.heap_bytes();
+        self.bytes -= crate::size_class(key.as_ref().len()) + slot.heap_bytes();
     }
 }
 

@@ -7,6 +7,7 @@ mod connection;
 mod gather;
 mod info;
 mod input;
+pub(crate) mod lobby;
 mod local;
 pub(crate) mod memcache;
 mod output;
@@ -15,17 +16,20 @@ mod redirect;
 mod scripting;
 mod session;
 mod transaction;
+mod turn;
 mod whole;
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
+use ringway_protocol::resp::{Out, RespVersion};
 use tokio::io::AsyncWriteExt;
 use tokio::net::{TcpListener, TcpStream};
 use tracing::{debug, warn};
 
 use crate::DataTier;
+use crate::door::session::Session;
 
 /// After accept failed (too many open files): others may be closed meanwhile.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
@@ -64,17 +68,31 @@ fn admit(tier: &Arc<DataTier>, mut stream: TcpStream, address: String) {
         Ok(stream) => stream,
         Err(error) => return warn!(%error, "connection could not be passed on"),
     };
-    let id = tier.stats.note_opened();
-    let tier_of_task = tier.clone();
-    // It stays on one core: what is polled there has been registered there.
-    tier.tasks.spawn_on(tier.cores.next(), "redis connection", async move {
-        if let Err(error) = serve(&tier_of_task, stream, id).await {
-            debug!(client = address, %error, "connection ended");
-        }
-        tier_of_task.stats.note_closed();
-    });
+    let (number, _) = tier.cores.next();
+    let session = match stream.local_addr() {
+        Ok(local) => Session::new(Opened::new(tier), local),
+        Err(error) => return debug!(client = address, %error, "connection ended"),
+    };
+    connection::go_on(tier, &tier.lobbies[number], stream, session, Out::new(RespVersion::Two), &[]);
 }
 
-async fn serve(tier: &Arc<DataTier>, stream: std::net::TcpStream, id: u64) -> std::io::Result<()> {
-    connection::serve(tier, TcpStream::from_std(stream)?, id).await
+/// A client is counted from its beginning to its end.
+#[derive(Debug)]
+struct Opened(Arc<DataTier>, u64);
+
+impl Opened {
+    fn new(tier: &Arc<DataTier>) -> Arc<Self> {
+        Arc::new(Self(tier.clone(), tier.stats.note_opened()))
+    }
+
+    /// Which one it is since the node started.
+    fn id(&self) -> u64 {
+        self.1
+    }
+}
+
+impl Drop for Opened {
+    fn drop(&mut self) {
+        self.0.stats.note_closed();
+    }
 }

@@ -29,6 +29,7 @@ impl Stats {
         metrics::counter!("ringway_data_forwarded_total").increment(count as u64);
     }
 
+    /// Which connection it is, since the node started.
     pub(crate) fn note_opened(&self) -> u64 {
         metrics::gauge!("ringway_data_connections").increment(1.0);
         self.connections.fetch_add(1, Ordering::Relaxed);

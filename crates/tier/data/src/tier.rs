@@ -19,6 +19,7 @@ use tracing::warn;
 use crate::bucket::{Bucket, Held};
 use crate::clock::Clock;
 use crate::dirty::Dirty;
+use crate::door::lobby::{self, Lobby};
 use crate::door::memcache::Access;
 use crate::door::memcache::addresses::BucketDoors;
 use crate::handover::Handover;
@@ -61,6 +62,8 @@ pub struct DataTier {
     pub(crate) long_messages: LongMessages,
     /// Where clients are served.
     pub(crate) cores: Cores,
+    /// Of each core.
+    pub(crate) lobbies: Vec<Arc<Lobby>>,
     catalog: watch::Receiver<Arc<Catalog>>,
     holders: watch::Receiver<Arc<Holders>>,
     reach: watch::Receiver<Reached>,
@@ -96,6 +99,9 @@ impl DataTier {
         let own = peers.own_id();
         let (catalog, holders, reach) = (log.watch(), placement.watch(), membership.watch());
         let empty = View::new(own, Arc::default(), Arc::default(), Arc::default(), BTreeSet::new(), HashMap::new());
+        let cores = Cores::start("data").expect("threads can be started when the node starts");
+        let lobbies = cores.handles().iter().map(|core| Lobby::new(core.clone()));
+        let lobbies = lobbies.collect::<Result<_, _>>().expect("there are file descriptors when the node starts");
         let tier = Arc::new_cyclic(|me| Self {
             me: me.clone(),
             config,
@@ -115,7 +121,8 @@ impl DataTier {
             bucket_doors: BucketDoors::default(),
             outboxes: Outboxes::default(),
             long_messages: LongMessages::default(),
-            cores: Cores::start("data").expect("threads can be started when the node starts"),
+            cores,
+            lobbies,
             catalog,
             holders,
             reach,
@@ -135,6 +142,9 @@ impl DataTier {
 
     /// Opens the door and begins to repair, transfer and sweep. On the current runtime.
     pub fn start(self: &Arc<Self>) -> std::io::Result<()> {
+        for lobby in &self.lobbies {
+            self.tasks.spawn_on(lobby.core(), "lobby", lobby::run(self.clone(), lobby.clone()));
+        }
         if let Some(listener) = &self.config.redis {
             let listener = tokio::net::TcpListener::from_std(listener.try_clone()?)?;
             self.tasks.spawn("redis door", door::run(self.clone(), listener));

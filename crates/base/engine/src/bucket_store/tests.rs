@@ -5,7 +5,7 @@ use bytes::Bytes;
 use rand::{Rng, RngExt, SeedableRng};
 use rand_pcg::Pcg64Mcg;
 use ringway_causality::Version;
-use ringway_values::{Register, State, digest_of};
+use ringway_values::{Register, State, digest_of, size_class};
 
 use super::*;
 use crate::entry::SHARED_LEN_MIN;
@@ -34,9 +34,9 @@ fn value_of(store: &BucketStore, partition: u16, key: &str) -> Option<Bytes> {
     }
 }
 
-/// What malloc takes for an entry, and the share of the table.
+/// What the allocator takes for an entry, and the share of the table.
 fn cost(key: &[u8], register: &Register) -> u64 {
-    let chunk = |len: usize| ((len + 8).div_ceil(16) * 16).max(32) as u64;
+    let chunk = |len: usize| size_class(len) as u64;
     let head = 16 + key.len() + if register.expires_ms.is_some() { 8 } else { 0 };
     let len = register.value.as_ref().map_or(0, Bytes::len);
     16 + if len < SHARED_LEN_MIN { chunk(head + len) } else { chunk(head + size_of::<Bytes>()) + chunk(len) + 32 }

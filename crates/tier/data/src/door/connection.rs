@@ -7,16 +7,19 @@ use std::time::Duration;
 use bytes::Bytes;
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
-use ringway_protocol::resp::{Limits, Parsed, ProtocolError, Words, parse};
+use ringway_protocol::resp::{Limits, Out, Parsed, ProtocolError, Words, parse};
 use tokio::net::TcpStream;
+use tracing::debug;
 
 use crate::DataTier;
 use crate::call::{Args, Written};
 use crate::door::batch;
 use crate::door::input::Input;
+use crate::door::lobby::Lobby;
 use crate::door::local::Local;
 use crate::door::output::Output;
 use crate::door::session::Session;
+use crate::door::turn::part_of;
 use crate::fail::Fail;
 use crate::pubsub::Inbox;
 
@@ -68,31 +71,71 @@ enum Step<'a> {
     Long,
 }
 
-/// Returns when the client has gone, was cut, or the tier stops.
-pub(super) async fn serve(tier: &Arc<DataTier>, stream: TcpStream, id: u64) -> io::Result<()> {
+/// Has a client go on, or begin, as a task: `replies` are sent, then what it has `said` is run.
+pub(super) fn go_on(
+    tier: &Arc<DataTier>,
+    lobby: &Arc<Lobby>,
+    socket: std::net::TcpStream,
+    session: Session,
+    replies: Out,
+    said: &[u8],
+) {
+    let (tier_of_task, lobby_of_task, input) = (tier.clone(), lobby.clone(), Input::of(said));
+    // It stays on one core: what is polled there has been registered there.
+    tier.tasks.spawn_on(lobby.core(), "redis connection", async move {
+        let client = socket.peer_addr();
+        if let Err(error) = serve(&tier_of_task, &lobby_of_task, socket, session, replies, input).await {
+            debug!(?client, %error, "connection ended");
+        }
+    });
+}
+
+/// Returns when the client has gone, was cut, or the tier stops, or when it goes (back) to the lobby.
+async fn serve(
+    tier: &Arc<DataTier>,
+    lobby: &Lobby,
+    socket: std::net::TcpStream,
+    session: Session,
+    replies: Out,
+    input: Input,
+) -> io::Result<()> {
+    let stream = TcpStream::from_std(socket)?;
     stream.set_nodelay(true)?;
-    let session = Session::new(id, stream.local_addr()?);
-    let stopping = tier.tasks.stopping().boxed();
-    let (input, output) = (Input::default(), Output::new(stream));
+    let (output, stopping) = (Output::with(stream, replies), tier.tasks.stopping().boxed());
     let mut connection = Connection { input, words: Words::new(), output, session, stopping };
-    while connection.fill().await? {
-        let is_open = match connection.step(tier) {
+    let mut is_open = Box::pin(connection.drain(tier)).await?;
+    while is_open {
+        if connection.may_enter(tier) {
+            return lobby.enter(connection.output.into_stream().into_std()?, connection.session);
+        }
+        if !connection.fill().await? {
+            break;
+        }
+        is_open = match connection.step(tier) {
             Step::Done => true,
             // Large, and only needed while there is something to wait for: an idle client's task stays small.
             Step::Wait(local, written, mark, ran) => {
                 Box::pin(connection.finish(tier, (local, written, mark, ran))).await?;
                 Box::pin(connection.drain(tier)).await?
             }
-            Step::Long => Box::pin(connection.drain(tier)).await?,
+            Step::Long => {
+                connection.session.note_special();
+                Box::pin(connection.drain(tier)).await?
+            }
         };
-        if !is_open {
-            break;
-        }
+        connection.session.note_calm();
     }
     connection.output.flush().await
 }
 
 impl Connection {
+    /// Whether the lobby can answer what it will say next, as far as can be told.
+    fn may_enter(&self, tier: &DataTier) -> bool {
+        let has_nothing = self.input.bytes().is_empty() && self.output.is_empty() && !self.words.is_partial();
+        let has_quota = || self.session.seen().is_some_and(|bucket| bucket.spec.ops_per_second.is_some());
+        has_nothing && self.session.only_asks() && !tier.config.redis_redirect && !has_quota()
+    }
+
     /// Reads more; false at the end.
     async fn fill(&mut self) -> io::Result<bool> {
         let is_known = self.session.is_authenticated();
@@ -359,10 +402,4 @@ fn find<'a>(input: &'a [u8], limits: &Limits, len_max: usize, words: &mut Words)
         }
     }
     found
-}
-
-/// The same bytes, as a part of the input for as long as that is there.
-fn part_of<'a>(input: &'a [u8], word: &[u8]) -> &'a [u8] {
-    let at = word.as_ptr() as usize - input.as_ptr() as usize;
-    &input[at..at + word.len()]
 }

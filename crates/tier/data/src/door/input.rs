@@ -27,6 +27,10 @@ pub(super) struct Input {
 }
 
 impl Input {
+    pub(super) fn of(said: &[u8]) -> Self {
+        Self { bytes: BytesMut::from(said), needed: 0 }
+    }
+
     pub(super) fn bytes(&self) -> &[u8] {
         &self.bytes
     }

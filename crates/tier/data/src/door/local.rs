@@ -20,7 +20,7 @@ use crate::handover::Running;
 use crate::view::View;
 
 /// Nothing more is run for a client before it has taken that much.
-const OUTPUT_LEN_MAX: usize = 256 * 1024;
+pub(super) const OUTPUT_LEN_MAX: usize = 256 * 1024;
 
 /// What a batch of commands is run with.
 pub(super) struct Local<'a> {
@@ -28,11 +28,11 @@ pub(super) struct Local<'a> {
     view: Arc<View>,
     bucket: Arc<Bucket>,
     /// As long as it is kept, nobody else begins to execute what is executed here.
-    _running: Running,
+    running: Running,
 }
 
 /// A command that was looked at.
-enum Found {
+pub(super) enum Found {
     Plain(&'static Spec),
     At(&'static Spec, Partition),
     /// It is not known or has too few words.
@@ -55,7 +55,7 @@ impl<'a> Local<'a> {
             return None;
         }
         let running = tier.handover.begin(&view, std::iter::empty()).ok()?;
-        Some(Self { tier, view, bucket, _running: running })
+        Some(Self { tier, view, bucket, running })
     }
 
     /// Runs commands in order until one needs more than this node. How many were run; what they wrote is in `written`.
@@ -81,12 +81,10 @@ impl<'a> Local<'a> {
         }
         let mut ran = 0;
         for (args, found) in commands.iter().zip(found) {
-            match found {
-                Found::NotHere => break,
-                Found::Wrong(Fail(text)) => out.error(&text),
-                Found::Plain(spec) => run_plain(spec, args, out),
-                Found::At(spec, partition) => run_alone(&scene, written, partition, (spec, args), out),
+            if matches!(found, Found::NotHere) {
+                break;
             }
+            run_found(&scene, written, found, args, out);
             ran += 1;
             if out.len() >= OUTPUT_LEN_MAX {
                 break;
@@ -96,7 +94,7 @@ impl<'a> Local<'a> {
         ran
     }
 
-    fn look_at(&self, args: Args<'_>) -> Found {
+    pub(super) fn look_at(&self, args: Args<'_>) -> Found {
         let spec = match Spec::of(args) {
             Ok(spec) => spec,
             Err(_) if command::is_of_a_browser(args[0]) => return Found::NotHere,
@@ -143,6 +141,22 @@ impl<'a> Local<'a> {
 
     pub(super) fn view(&self) -> &Arc<View> {
         &self.view
+    }
+
+    /// To be kept until what was written may be acknowledged.
+    pub(super) fn into_parts(self) -> (Arc<View>, Arc<Bucket>, Running) {
+        (self.view, self.bucket, self.running)
+    }
+}
+
+/// Runs a command that can be run here.
+#[inline]
+pub(super) fn run_found(scene: &Scene<'_>, written: &mut Written, found: Found, args: Args<'_>, out: &mut Out) {
+    match found {
+        Found::NotHere => {}
+        Found::Wrong(Fail(text)) => out.error(&text),
+        Found::Plain(spec) => run_plain(spec, args, out),
+        Found::At(spec, partition) => run_alone(scene, written, partition, (spec, args), out),
     }
 }
 

@@ -75,7 +75,7 @@ fn admit(tier: &Arc<DataTier>, mut stream: TcpStream, address: String, access: A
     tier.stats.note_opened();
     let tier_of_task = tier.clone();
     // It stays on one core: what is polled there has been registered there.
-    tier.tasks.spawn_on(tier.cores.next(), "memcached connection", async move {
+    tier.tasks.spawn_on(tier.cores.next().1, "memcached connection", async move {
         if let Err(error) = serve(&tier_of_task, stream, access).await {
             debug!(client = address, %error, "memcached connection ended");
         }

@@ -30,6 +30,20 @@ impl Output {
         Self { stream, out: Out::new(RespVersion::Two), sent: 0 }
     }
 
+    /// With replies that are to be sent first.
+    pub(super) fn with(stream: TcpStream, out: Out) -> Self {
+        Self { stream, out, sent: 0 }
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.out.is_empty()
+    }
+
+    /// What was not sent is lost.
+    pub(super) fn into_stream(self) -> TcpStream {
+        self.stream
+    }
+
     /// How many bytes were sent since the last time.
     pub(super) fn take_sent(&mut self) -> u64 {
         std::mem::take(&mut self.sent)

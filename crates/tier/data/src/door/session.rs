@@ -12,6 +12,7 @@ use crate::DataTier;
 use crate::bucket::{Bucket, Guest};
 use crate::call::Args;
 use crate::command::{SessionKind, Spec, select, specs, text};
+use crate::door::Opened;
 use crate::door::local::Local;
 use crate::door::output::Output;
 use crate::door::pubsub::{self, Listening};
@@ -52,12 +53,24 @@ pub(super) struct Session {
     seen: Option<(Arc<View>, Arc<Bucket>)>,
     /// Channels it listens to, if it ever has.
     listening: Option<Listening>,
+    calm: Calm,
+    opened: Arc<Opened>,
 }
 
+/// How many times in a row a client has to ask nothing special before it is served with others ([`super::lobby`]): more each time
+/// that it does after all.
+#[derive(Debug, Default)]
+struct Calm {
+    seen: u8,
+    wanted: u8,
+}
+
+const CALM_MAX: u8 = 64;
+
 impl Session {
-    pub(super) fn new(id: u64, local: SocketAddr) -> Self {
+    pub(super) fn new(opened: Arc<Opened>, local: SocketAddr) -> Self {
         Self {
-            id,
+            id: opened.id(),
             local,
             bucket: None,
             version: RespVersion::Two,
@@ -70,7 +83,25 @@ impl Session {
             guest: None,
             seen: None,
             listening: None,
+            calm: Calm::default(),
+            opened,
         }
+    }
+
+    /// As if it had just come.
+    fn reset(&mut self) {
+        let opened = self.opened.clone();
+        *self = Self::new(opened, self.local);
+    }
+
+    /// It was answered at once.
+    pub(super) fn note_calm(&mut self) {
+        self.calm.seen = self.calm.seen.saturating_add(1);
+    }
+
+    /// It could not be answered at once.
+    pub(super) fn note_special(&mut self) {
+        self.calm = Calm { seen: 0, wanted: (2 * self.calm.wanted).clamp(1, CALM_MAX) };
     }
 
     pub(super) fn is_authenticated(&self) -> bool {
@@ -129,6 +160,12 @@ impl Session {
         self.bucket.is_some() && !self.transaction.is_open() && !self.is_only_listening()
     }
 
+    /// Whether nothing but what it says is to be waited for.
+    pub(super) fn only_asks(&self) -> bool {
+        let is_calm = self.calm.seen >= self.calm.wanted;
+        is_calm && self.takes_the_short_way() && self.listening.is_none() && !self.closing
+    }
+
     /// In version 2 a client that listens can do little else: replies would look like messages.
     pub(super) fn is_only_listening(&self) -> bool {
         self.version == RespVersion::Two && self.listening.as_ref().is_some_and(Listening::is_any)
@@ -153,15 +190,22 @@ impl Session {
     /// The short way into its bucket, if there is one now.
     pub(super) fn begin_local<'a>(&mut self, tier: &'a DataTier) -> Option<Local<'a>> {
         let view = tier.view();
-        let bucket = match &self.seen {
-            Some((seen, bucket)) if Arc::ptr_eq(seen, &view) => bucket.clone(),
-            _ => {
-                let bucket = view.buckets.get(self.bucket.as_deref()?)?.clone();
-                self.seen = Some((view.clone(), bucket.clone()));
-                bucket
-            }
-        };
+        let bucket = self.bucket_in(&view)?.clone();
         Local::begin_with(tier, view, bucket)
+    }
+
+    /// The same as [`Session::bucket_of`], looked up once per view.
+    pub(super) fn bucket_in(&mut self, view: &Arc<View>) -> Option<&Arc<Bucket>> {
+        if self.seen.as_ref().is_none_or(|(seen, _)| !Arc::ptr_eq(seen, view)) {
+            let bucket = view.buckets.get(self.bucket.as_deref()?)?.clone();
+            self.seen = Some((view.clone(), bucket));
+        }
+        self.seen.as_ref().map(|(_, bucket)| bucket)
+    }
+
+    /// Its bucket as it was last seen.
+    pub(super) fn seen(&self) -> Option<&Bucket> {
+        self.seen.as_ref().map(|(_, bucket)| &**bucket)
     }
 
     /// Its bucket, open on this node.
@@ -213,7 +257,7 @@ pub(super) async fn answer(
             Ok(Reply::OK)
         }
         SessionKind::Reset => {
-            *session = Session::new(session.id, session.local);
+            session.reset();
             Ok(Reply::Simple("RESET".into()))
         }
         SessionKind::Select => select(args[1]).map(|()| Reply::OK),

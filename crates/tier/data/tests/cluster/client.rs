@@ -28,6 +28,11 @@ impl Client {
         self.0.write_all(bytes).await.unwrap();
     }
 
+    /// Says no more.
+    pub async fn end(&mut self) {
+        self.0.shutdown().await.unwrap();
+    }
+
     /// Reads as many bytes as `expected` has and compares.
     pub async fn expect(&mut self, expected: &str) {
         let mut read = vec![0; expected.len()];

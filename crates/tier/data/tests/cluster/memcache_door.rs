@@ -1,6 +1,9 @@
 //! The memcached door, as its clients see it.
 
-use ringway_ports::MemcacheDoors;
+use std::time::Duration;
+
+use bytes::Bytes;
+use ringway_ports::{KvPattern, MemcacheDoors};
 
 use crate::client::Client;
 use crate::world::{TOKEN, World};
@@ -240,4 +243,54 @@ async fn hits_and_misses_are_counted() {
     for line in ["STAT get_hits 2", "STAT get_misses 1", "STAT curr_items 1"] {
         assert!(told.iter().any(|told| told == line), "{line} is not in {told:?}");
     }
+}
+
+/// One use in 64 in a row is looked at for hot keys: of 200 of one key at least two are.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_memcached_clients_do_is_in_the_figures_of_the_bucket() {
+    let world = world(1).await;
+    let mut client = client(&world, 1).await;
+    client.check("set k 0 0 1\r\na\r\nadd k 0 0 1\r\nb\r\n", "STORED\r\nNOT_STORED\r\n").await;
+    let stats = world.kv(1).stats("b").unwrap();
+    assert_eq!((stats.ops, stats.hits, stats.misses), (2, 0, 0), "what only looks whether it may write is no read");
+    client.check("get k nope\r\nmg k v\r\nmg nope v\r\n", "VALUE k 0 1\r\na\r\nEND\r\nVA 1\r\na\r\nEN\r\n").await;
+    let stats = world.kv(1).stats("b").unwrap();
+    assert_eq!((stats.ops, stats.hits, stats.misses), (6, 2, 2), "a get is a command for each of its keys");
+    for _ in 0..200 {
+        client.check("get hot\r\n", "END\r\n").await;
+    }
+    let top = world.kv(1).top("b", 5).await.unwrap();
+    assert_eq!(world.kv(1).stats("b").unwrap().ops, 206);
+    assert_eq!(top.hot.first().map(|hot| &hot.key[..]), Some(&b"hot"[..]), "{top:?}");
+    assert!(top.ops_per_second > 0.0, "{top:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn those_who_watch_a_bucket_hear_what_memcached_clients_change_in_redis_words() {
+    let world = world(1).await;
+    let mut client = client(&world, 1).await;
+    let all = || KvPattern::Glob(Bytes::from_static(b"*"));
+    let from = world.kv(1).changes("b", all(), None, Duration::ZERO).await.unwrap().next;
+    let changed = [
+        ("set k 0 0 1\r\n7\r\n", "STORED\r\n", "set"),
+        ("append k 0 0 1\r\n0\r\n", "STORED\r\n", "append"),
+        ("incr k 1\r\n", "71\r\n", "incrby"),
+        ("decr k 1\r\n", "70\r\n", "incrby"),
+        ("touch k 100\r\n", "TOUCHED\r\n", "expire"),
+        ("gat 200 k\r\n", "VALUE k 0 2\r\n70\r\nEND\r\n", "expire"),
+        ("delete k\r\n", "DELETED\r\n", "del"),
+        ("ms k 1\r\n1\r\n", "HD\r\n", "set"),
+        ("ms k 1 MA\r\n2\r\n", "HD\r\n", "append"),
+        ("ms k 1 MP\r\n3\r\n", "HD\r\n", "append"),
+        ("ma k v\r\n", "VA 3\r\n313\r\n", "incrby"),
+        ("mg k T100 v\r\n", "VA 3\r\n313\r\n", "expire"),
+        ("md k\r\n", "HD\r\n", "del"),
+    ];
+    for (request, reply, _) in changed {
+        client.check(request, reply).await;
+    }
+    client.check("get k\r\nmg k v\r\ntouch k 1\r\n", "END\r\nEN\r\nNOT_FOUND\r\n").await;
+    let told = world.kv(1).changes("b", all(), Some(from), Duration::ZERO).await.unwrap().changes;
+    let events: Vec<_> = told.iter().map(|change| &*change.event).collect();
+    assert_eq!(events, changed.map(|(_, _, event)| event));
 }

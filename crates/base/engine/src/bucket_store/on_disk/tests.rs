@@ -261,6 +261,49 @@ fn a_deleted_bucket_leaves_nothing_to_the_next_of_its_name() {
     }
 }
 
+/// A second bucket beside the node's own, which was in the list of buckets of `revision`; closed again.
+fn make_other(node: &Node, revision: u64) {
+    node.disk.note_revision(revision);
+    let other = BucketStore::open(node.disk.clone(), "shop.other@2", UNLIMITED).unwrap();
+    set(&other, "k", 1, b"other");
+}
+
+#[test]
+fn a_bucket_that_was_deleted_while_the_node_was_down_is_taken_off_the_disk() {
+    for crashes in [true, false] {
+        let mut node = Node::new();
+        set(&node.store, "k", 1, b"own");
+        make_other(&node, 7);
+        node = if crashes { node.crash() } else { node.restart() };
+        assert_eq!(node.disk.keep_only(9, |name| name == "shop.cart@1").unwrap(), 1);
+        assert_eq!(node.disk.keep_only(9, |name| name == "shop.cart@1").unwrap(), 0, "it has gone already");
+        node.disk.flush().unwrap();
+        assert_eq!(node.disk.shared().cells.len().unwrap(), 1, "its entries are removed");
+        let node = node.crash();
+        assert_eq!(get(&node.store, "k").unwrap(), "own");
+        let other = BucketStore::open(node.disk.clone(), "shop.other@2", UNLIMITED).unwrap();
+        assert_eq!(get(&other, "k"), None);
+    }
+}
+
+#[test]
+fn by_a_list_of_buckets_that_is_older_than_the_last_new_one_nothing_is_taken_off_the_disk() {
+    let node = Node::new();
+    make_other(&node, 7);
+    let node = node.restart();
+    assert_eq!(node.disk.keep_only(6, |_| false).unwrap(), 0);
+    let other = BucketStore::open(node.disk.clone(), "shop.other@2", UNLIMITED).unwrap();
+    assert_eq!(get(&other, "k").unwrap(), "other");
+}
+
+#[test]
+fn a_bucket_that_is_open_is_not_taken_off_the_disk_behind_its_back() {
+    let node = Node::new();
+    assert_eq!(node.disk.keep_only(1, |_| false).unwrap(), 0);
+    set(&node.store, "k", 1, b"value");
+    assert_eq!(get(&node.crash().store, "k").unwrap(), "value");
+}
+
 #[test]
 fn a_bucket_that_is_not_opened_keeps_what_only_the_log_knew() {
     let node = Node::new();

@@ -1,0 +1,131 @@
+//! Many clients of one core, served in turns: what one says, and how it says it, is nothing to the others.
+
+use std::time::Duration;
+
+use crate::client::{Client, array};
+use crate::world::World;
+
+const DEADLINE: Duration = Duration::from_secs(10);
+
+fn random(below: usize) -> usize {
+    (ringway_rt::random::number() % below as u64) as usize
+}
+
+/// What a client says about keys of its own, and what it is answered: now and then something that needs more than its turn.
+fn conversation(client: usize, len: usize) -> (String, String) {
+    let (mut said, mut replies, mut sum) = (String::new(), String::new(), 0);
+    for nth in 0..len {
+        let (text, count) = (format!("text:{client}"), format!("count:{client}"));
+        let value = "x".repeat(random(if nth % 7 == 0 { 40_000 } else { 100 }));
+        let (words, reply) = match random(12) {
+            0..=4 => (vec!["SET", &text, &value], "+OK\r\n".to_owned()),
+            5..=7 => {
+                sum += 1;
+                (vec!["INCR", &count], format!(":{sum}\r\n"))
+            }
+            8 => (vec!["GET", "nothing"], "$-1\r\n".to_owned()),
+            9 => (vec!["LPUSH", &count, "x"], wrong_type(sum)),
+            10 => (vec!["ECHO", &value], format!("${}\r\n{value}\r\n", value.len())),
+            _ => (vec!["MULTI"], "+OK\r\n".to_owned()),
+        };
+        if words == ["LPUSH", &count, "x"] && sum == 0 {
+            continue;
+        }
+        said += &array(&words);
+        replies += &reply;
+        if words == ["MULTI"] {
+            said += &(array(&["SET", &text, "y"]) + &array(&["EXEC"]) + &array(&["MGET", &text, "nothing"]));
+            replies += "+QUEUED\r\n*1\r\n+OK\r\n*2\r\n$1\r\ny\r\n$-1\r\n";
+        }
+    }
+    (said, replies)
+}
+
+fn wrong_type(sum: i32) -> String {
+    assert!(sum >= 0);
+    "-WRONGTYPE Operation against a key holding the wrong kind of value\r\n".to_owned()
+}
+
+/// Says it in pieces that end anywhere.
+async fn talk(mut client: Client, said: String, replies: String) {
+    let mut rest = said.as_bytes();
+    while !rest.is_empty() {
+        let (piece, after) = rest.split_at((1 + random(if random(4) == 0 { 3000 } else { 60 })).min(rest.len()));
+        client.send(piece).await;
+        rest = after;
+        tokio::task::yield_now().await;
+    }
+    client.expect(&replies).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn words_that_come_in_any_pieces_are_answered_in_order_for_each_client() {
+    for nodes in [1, 2] {
+        let world = World::new(nodes).await;
+        world.bucket("b", |spec| spec.replicas = nodes.into());
+        world.heard_of("b").await;
+        let mut talks = Vec::new();
+        for number in 0..24 {
+            let client = Client::authenticated(world.at(1).redis, "b").await;
+            let (said, replies) = conversation(number, 60);
+            talks.push(tokio::spawn(talk(client, said, replies)));
+        }
+        for talk in talks {
+            talk.await.unwrap();
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_client_that_closes_after_its_last_word_has_its_replies_and_is_gone() {
+    let world = World::new(1).await;
+    world.bucket("b", |_| {});
+    world.heard_of("b").await;
+    let mut clients = Vec::new();
+    for _ in 0..20 {
+        let mut client = Client::authenticated(world.at(1).redis, "b").await;
+        // Served with others from here on.
+        client.check(&array(&["PING"]), "+PONG\r\n").await;
+        clients.push(client);
+    }
+    for (number, client) in clients.iter_mut().enumerate() {
+        client.send((array(&["SET", "k", "v"]) + &array(&["GET", "k"])).as_bytes()).await;
+        if number % 2 == 0 {
+            client.end().await;
+        }
+    }
+    for (number, client) in clients.iter_mut().enumerate() {
+        client.expect("+OK\r\n$1\r\nv\r\n").await;
+        if number % 2 == 0 {
+            client.expect_end().await;
+        }
+    }
+    drop(clients);
+    let mut last = Client::authenticated(world.at(1).redis, "b").await;
+    let is_alone = async { while !last.ask(&["INFO", "clients"]).await.text().contains("connected_clients:1\r\n") {} };
+    tokio::time::timeout(DEADLINE, is_alone).await.expect("nobody is counted who is gone");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_does_not_read_does_not_stop_the_others() {
+    let world = World::new(1).await;
+    world.bucket("b", |_| {});
+    world.heard_of("b").await;
+    let value = "x".repeat(20_000);
+    let mut others = Vec::new();
+    for _ in 0..8 {
+        let mut client = Client::authenticated(world.at(1).redis, "b").await;
+        client.check(&array(&["SET", "k", &value]), "+OK\r\n").await;
+        others.push(client);
+    }
+    let mut deaf = Client::authenticated(world.at(1).redis, "b").await;
+    let many = array(&["GET", "k"]).repeat(2000);
+    deaf.send(many.as_bytes()).await;
+    let one = format!("${}\r\n{value}\r\n", value.len());
+    for _ in 0..50 {
+        for client in &mut others {
+            client.check(&array(&["GET", "k"]), &one).await;
+        }
+    }
+    deaf.expect(&one.repeat(2000)).await;
+}
