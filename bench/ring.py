@@ -28,6 +28,7 @@ sys.dont_write_bytecode = True
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
 import steady_load  # noqa: E402
 from steady_load import SteadyLoad, fill  # noqa: E402
+from waiting import wait_for  # noqa: E402
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 RINGWAY = pathlib.Path(os.environ.get("RINGWAY", ROOT / "target/release/ringway"))
@@ -213,18 +214,6 @@ class Cluster:
             up = sum(node["reach"] == "up" for node in status["nodes"])
             return up == len(self.nodes) and status["ring"]["moving"] is None
         wait_for("the ring to settle", settled, seconds)
-
-
-def wait_for(what, probe, seconds=60, pause=0.1):
-    deadline = time.monotonic() + seconds
-    while time.monotonic() < deadline:
-        try:
-            if probe():
-                return
-        except (OSError, RuntimeError, ValueError, KeyError):
-            pass
-        time.sleep(pause)
-    raise RuntimeError(f"waited {seconds} s for {what}")
 
 
 def hops_of(report, part, cluster, wanted):

@@ -2,8 +2,10 @@
 
 import statistics
 
+from waiting import wait_for
+
 from .report import Goal
-from .servers import NETWORK, REDIS_PORT, redis_cli, wait_for
+from .servers import NETWORK, REDIS_PORT, redis_cli
 from .speed import CONNS
 
 GOAL = Goal(0.9, 0.6, less=True)

@@ -7,7 +7,8 @@ import shutil
 import signal
 import subprocess
 import tempfile
-import time
+
+from waiting import wait_for
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent.parent
 RINGWAY = pathlib.Path(os.environ.get("RINGWAY", ROOT / "target/release/ringway"))
@@ -22,18 +23,6 @@ NETWORK = "127.93"
 def versions():
     first = lambda *command: subprocess.run([str(word) for word in command], capture_output=True, text=True, check=True).stdout.splitlines()[0]
     return [first(RINGWAY, "--version"), " ".join(first("redis-server", "--version").split()[:3]), first("memcached", "--version")]
-
-
-def wait_for(what, probe, seconds=60, pause=0.05):
-    deadline = time.monotonic() + seconds
-    while time.monotonic() < deadline:
-        try:
-            if probe():
-                return
-        except (OSError, RuntimeError, ValueError, KeyError):
-            pass
-        time.sleep(pause)
-    raise RuntimeError(f"waited {seconds} s for {what}")
 
 
 class Server:

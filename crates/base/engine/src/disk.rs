@@ -108,6 +108,24 @@ impl Disk {
         Ok(Self { flusher, shared })
     }
 
+    /// To be told before a bucket is opened: the revision of the list of buckets (it only grows) that has it.
+    pub fn note_revision(&self, revision: u64) {
+        self.shared.names.note_revision(revision);
+    }
+
+    /// Takes all buckets off the disk that are not open and not `kept`, as the list of buckets of `revision` has it: those that were
+    /// deleted when the node was down, or before it had opened them. None if the disk has known a later list; it is to be asked again
+    /// with that one. How many. Blocks; their entries are removed later.
+    pub fn keep_only(&self, revision: u64, kept: impl Fn(&str) -> bool) -> Result<usize, Error> {
+        let is_gone = |name: &str, number| !kept(name) && !self.flusher.is_open(number);
+        let removed = self.shared.names.remove_gone(revision, is_gone)?;
+        removed.iter().for_each(|bucket| self.shared.forget_recovered(*bucket));
+        if !removed.is_empty() {
+            self.flusher.hurry();
+        }
+        Ok(removed.len())
+    }
+
     pub(crate) fn shared(&self) -> &Arc<Shared> {
         &self.shared
     }

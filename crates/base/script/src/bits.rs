@@ -9,18 +9,23 @@ use crate::lua::*;
 /// # Safety
 /// Raises.
 pub unsafe fn install(lua: *mut lua_State) {
-    set_function(lua, c"tobit", to_bit);
-    set_function(lua, c"bnot", not);
-    set_function(lua, c"band", and);
-    set_function(lua, c"bor", or);
-    set_function(lua, c"bxor", xor);
-    set_function(lua, c"lshift", shift_left);
-    set_function(lua, c"rshift", shift_right);
-    set_function(lua, c"arshift", shift_right_signed);
-    set_function(lua, c"rol", rotate_left);
-    set_function(lua, c"ror", rotate_right);
-    set_function(lua, c"bswap", swap_bytes);
-    set_function(lua, c"tohex", to_hex);
+    set_functions(
+        lua,
+        &[
+            (c"tobit", to_bit),
+            (c"bnot", not),
+            (c"band", and),
+            (c"bor", or),
+            (c"bxor", xor),
+            (c"lshift", shift_left),
+            (c"rshift", shift_right),
+            (c"arshift", shift_right_signed),
+            (c"rol", rotate_left),
+            (c"ror", rotate_right),
+            (c"bswap", swap_bytes),
+            (c"tohex", to_hex),
+        ],
+    );
 }
 
 /// The argument modulo 2^32: adding this number leaves the whole part in the low bits, rounded to even.

@@ -3,7 +3,7 @@
 mod pack;
 mod unpack;
 
-use std::ffi::{CStr, c_int};
+use std::ffi::c_int;
 
 use crate::lua::*;
 
@@ -12,15 +12,15 @@ use crate::lua::*;
 /// # Safety
 /// Raises.
 pub unsafe fn install(lua: *mut lua_State) {
-    let functions: [(&CStr, Native); 4] = [
-        (c"pack", pack::pack),
-        (c"unpack", unpack::unpack),
-        (c"unpack_one", unpack::unpack_one),
-        (c"unpack_limit", unpack::unpack_limit),
-    ];
-    for (name, function) in functions {
-        set_function(lua, name, function);
-    }
+    set_functions(
+        lua,
+        &[
+            (c"pack", pack::pack),
+            (c"unpack", unpack::unpack),
+            (c"unpack_one", unpack::unpack_one),
+            (c"unpack_limit", unpack::unpack_limit),
+        ],
+    );
     set_text(lua, c"_NAME", c"cmsgpack");
     set_text(lua, c"_VERSION", c"lua-cmsgpack 0.4.0");
     set_text(lua, c"_COPYRIGHT", c"Copyright (C) 2012, Salvatore Sanfilippo");

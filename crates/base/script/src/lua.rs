@@ -91,6 +91,16 @@ pub unsafe fn set_function(lua: *mut lua_State, name: &CStr, function: Native) {
     lua_setfield(lua, -2, name.as_ptr());
 }
 
+/// Sets fields of the table on top.
+///
+/// # Safety
+/// Raises.
+pub unsafe fn set_functions(lua: *mut lua_State, functions: &[(&CStr, Native)]) {
+    for (name, function) in functions {
+        set_function(lua, name, *function);
+    }
+}
+
 /// Sets a field of the table on top.
 ///
 /// # Safety

@@ -69,7 +69,7 @@ unsafe fn add_builtins(lua: *mut lua_State) {
         lua_getglobal_(lua, name.as_ptr());
         lua_setfield(lua, -2, name.as_ptr());
     }
-    let replaced: [(&CStr, Native); 13] = [
+    let replaced: &[(&CStr, Native)] = &[
         (c"collectgarbage", collect_garbage),
         (c"getmetatable", get_metatable),
         (c"load", load),
@@ -84,9 +84,7 @@ unsafe fn add_builtins(lua: *mut lua_State) {
         (c"xpcall", xpcall),
         (c"__redis__err__handler", redis_api::on_error),
     ];
-    for (name, function) in replaced {
-        set_function(lua, name, function);
-    }
+    set_functions(lua, replaced);
 }
 
 /// Each on top of the globals: made, completed, hidden.

@@ -16,12 +16,10 @@ const SPECIALS: &[u8] = b"^$*+?.([%-";
 /// # Safety
 /// Raises.
 pub unsafe fn install(lua: *mut lua_State) {
-    set_function(lua, c"find", find);
-    set_function(lua, c"match", match_);
-    set_function(lua, c"gmatch", gmatch);
-    set_function(lua, c"gsub", gsub);
-    set_function(lua, c"rep", rep);
-    set_function(lua, c"gfind", gmatch);
+    set_functions(
+        lua,
+        &[(c"find", find), (c"match", match_), (c"gmatch", gmatch), (c"gsub", gsub), (c"rep", rep), (c"gfind", gmatch)],
+    );
 }
 
 unsafe extern "C-unwind" fn find(lua: *mut lua_State) -> c_int {

@@ -13,9 +13,7 @@ const ALIGN_MAX: usize = 8;
 /// # Safety
 /// Raises.
 pub unsafe fn install(lua: *mut lua_State) {
-    set_function(lua, c"pack", pack);
-    set_function(lua, c"unpack", unpack);
-    set_function(lua, c"size", size);
+    set_functions(lua, &[(c"pack", pack), (c"unpack", unpack), (c"size", size)]);
 }
 
 /// Walks through a format.

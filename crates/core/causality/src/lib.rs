@@ -1,5 +1,5 @@
 //! Core: logical time. What happened before what, without asking whose wall clock is right.
 
-mod hlc;
+mod version;
 
-pub use hlc::{DRIFT_MAX_MS, HybridClock, TooFarAhead, Version};
+pub use version::{DRIFT_MAX_MS, TooFarAhead, Version};

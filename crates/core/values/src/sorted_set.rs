@@ -39,6 +39,11 @@ pub enum LexBound<'a> {
 }
 
 impl SortedSet {
+    /// The order of members with their scores. 0 and -0 are one score; there is no "not a number".
+    pub fn compare((one, score): (&[u8], f64), (other, other_score): (&[u8], f64)) -> Ordering {
+        score.partial_cmp(&other_score).unwrap_or(Ordering::Equal).then_with(|| one.cmp(other))
+    }
+
     pub fn len(&self) -> usize {
         self.order.len()
     }
@@ -168,7 +173,7 @@ impl SortedSet {
         let entries = self.scores.entries().iter();
         let mut all: Vec<_> =
             entries.map(|entry| Ranked { score: entry.slot.value, member: entry.key.clone() }).collect();
-        all.sort_unstable_by(|a, b| compare(a, b.score, &b.member));
+        all.sort_unstable_by(|a, b| Self::compare(pair(a), pair(b)));
         self.order = all.into_iter().collect();
     }
 
@@ -185,7 +190,7 @@ impl SortedSet {
     }
 
     fn place_of(&self, score: f64, member: &[u8]) -> Place {
-        self.order.partition_point(|at| compare(at, score, member) == Ordering::Less)
+        self.order.partition_point(|at| Self::compare(pair(at), (member, score)) == Ordering::Less)
     }
 
     fn rank_of(&self, before: impl Fn(&Ranked) -> bool) -> usize {
@@ -195,11 +200,6 @@ impl SortedSet {
 
 /// The two counters in front of a shared member.
 const ARC_HEAD_BYTES: usize = 16;
-
-fn compare(at: &Ranked, score: f64, member: &[u8]) -> Ordering {
-    // 0 and -0 are one score; there is no "not a number".
-    at.score.partial_cmp(&score).unwrap_or(Ordering::Equal).then_with(|| at.member.as_ref().cmp(member))
-}
 
 /// Members and scores in order, from either end.
 #[derive(Debug)]

@@ -1,6 +1,8 @@
-//! Driver: the versions this node gives.
+//! Driver: the versions this node gives, by a hybrid logical clock (Kulkarni et al., "Logical Physical Clocks", 2014).
 //!
-//! The hybrid clock of `ringway_causality` in one atomic number, because every core of the node gives versions all the time.
+//! Wall time where the clocks are fine, a counter where they are not: versions of one node only grow, and a version that has
+//! seen another is greater than it. A version from further ahead than [`DRIFT_MAX_MS`] is refused, so one bad clock cannot drag
+//! everybody's along. In one atomic number, because every core of the node gives versions all the time.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -41,7 +43,11 @@ impl Clock {
 
     /// Takes note of another node's version: what comes next here is later than it.
     pub(crate) fn observe(&self, seen: Version) -> Result<(), TooFarAhead> {
-        let ahead_ms = seen.wall_ms.saturating_sub(wall_ms());
+        self.observe_at(seen, wall_ms())
+    }
+
+    fn observe_at(&self, seen: Version, now_ms: u64) -> Result<(), TooFarAhead> {
+        let ahead_ms = seen.wall_ms.saturating_sub(now_ms);
         if ahead_ms > DRIFT_MAX_MS {
             return Err(TooFarAhead { ahead_ms });
         }
@@ -59,6 +65,30 @@ mod tests {
         let clock = Clock::new(NodeId::from_bytes([1; 16]));
         let versions = [1000, 1000, 400, 1001, 1001].map(|now| clock.next_after(None, now));
         assert!(versions.is_sorted_by(|a, b| a < b), "{versions:?}");
+    }
+
+    #[test]
+    fn what_happens_too_often_in_one_millisecond_goes_on_in_the_next() {
+        let clock = Clock::new(NodeId::from_bytes([1; 16]));
+        clock.observe_at(Version { wall_ms: 5, count: u16::MAX, node: 2 }, 5).unwrap();
+        let next = clock.next_after(None, 5);
+        assert_eq!(next, Version { wall_ms: 6, count: 0, node: clock.node });
+    }
+
+    #[test]
+    fn what_has_seen_another_version_is_later_than_it() {
+        let (one, other) = (Clock::new(NodeId::from_bytes([1; 16])), Clock::new(NodeId::from_bytes([2; 16])));
+        let written = one.next_after(None, 1_400);
+        other.observe_at(written, 1_000).unwrap();
+        assert!(other.next_after(None, 1_000) > written);
+    }
+
+    #[test]
+    fn a_clock_far_ahead_is_refused_and_changes_nothing() {
+        let clock = Clock::new(NodeId::from_bytes([1; 16]));
+        let far = Version { wall_ms: 10_000, count: 0, node: 2 };
+        assert_eq!(clock.observe_at(far, 1_000), Err(TooFarAhead { ahead_ms: 9_000 }));
+        assert_eq!(clock.next_after(None, 1_000).wall_ms, 1_000);
     }
 
     #[test]

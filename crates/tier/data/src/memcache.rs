@@ -13,6 +13,7 @@ mod meta;
 mod store;
 mod uses;
 
+use ringway_protocol::memcache::meta::SetMode;
 use ringway_protocol::memcache::{Limits, MetaVerb, Parsed, Request, Verb, parse, reply};
 
 pub(crate) use self::get::get_one;
@@ -102,6 +103,7 @@ fn key_and_event<'r>(request: &'r Request<'_>) -> Option<(&'r [u8], &'static str
         Request::Meta(asked) => match asked.verb {
             MetaVerb::Delete if !asked.invalidate => (&asked.key, "del"),
             MetaVerb::Arithmetic { .. } => (&asked.key, "incrby"),
+            MetaVerb::Set { mode: SetMode::Append | SetMode::Prepend, .. } => (&asked.key, "append"),
             MetaVerb::Get if asked.vivify.is_none() => (&asked.key, "expire"),
             _ => (&asked.key, "set"),
         },

@@ -32,6 +32,7 @@ const AGES_MAX: usize = 4096;
 
 pub(crate) async fn run(tier: Arc<DataTier>) {
     let mut ages = Ages::default();
+    let mut tidied = None;
     loop {
         tokio::select! {
             biased;
@@ -39,6 +40,12 @@ pub(crate) async fn run(tier: Arc<DataTier>) {
             () = tokio::time::sleep(PERIOD) => {}
         }
         let view = tier.view();
+        // What a list of buckets lacks was looked for on the disk when it was new.
+        if tidied.replace(view.catalog.revision) != Some(view.catalog.revision)
+            && let Err(error) = tier.forget_deleted().await
+        {
+            warn!(%error, "deleted buckets stay on disk");
+        }
         tier.moving.forget_idle_takers();
         let droppable = tier.droppable(&view, &mut ages).await;
         for bucket in view.buckets.values() {

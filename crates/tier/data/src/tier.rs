@@ -304,7 +304,8 @@ impl DataTier {
 
     async fn open_from_disk(self: &Arc<Self>, name: &str) -> Result<(), Error> {
         let _one_at_a_time = self.opening.lock().await;
-        let Some(bucket) = self.catalog.borrow().buckets.get(name).cloned() else { return Ok(()) };
+        let catalog = self.catalog.borrow().clone();
+        let Some(bucket) = catalog.buckets.get(name).cloned() else { return Ok(()) };
         let is_open = self.held.lock().unwrap_or_else(PoisonError::into_inner).contains_key(name);
         if is_open {
             return Ok(());
@@ -312,14 +313,31 @@ impl DataTier {
         let tier = self.clone();
         let open = move || -> Result<(), ringway_engine::Error> {
             let disk = tier.open_disk()?;
-            // The time tells it from a deleted bucket of the same name that is still there.
-            let stored_name = format!("{}@{}", bucket.name, bucket.created_ms);
-            let store = BucketStore::open(disk, &stored_name, bucket.spec.limit.0)?;
+            disk.note_revision(catalog.revision);
+            let store = BucketStore::open(disk, &stored_name(&bucket), bucket.spec.limit.0)?;
             tier.hold(bucket.name, bucket.created_ms, store);
             Ok(())
         };
         let opened = tokio::task::spawn_blocking(open).await.map_err(|panic| Error::Internal(panic.to_string()))?;
         Ok(opened?)
+    }
+
+    /// Takes off the disk what was deleted while the node was down, or before it had opened it. Happens by itself.
+    pub async fn forget_deleted(self: &Arc<Self>) -> Result<(), Error> {
+        let _one_at_a_time = self.opening.lock().await;
+        let tier = self.clone();
+        let forget = move || -> Result<(), ringway_engine::Error> {
+            // A node that never had a bucket on disk is not given a database.
+            if tier.disk.get().is_none() && !tier.config.dir.exists() {
+                return Ok(());
+            }
+            let catalog = tier.catalog.borrow().clone();
+            let kept: BTreeSet<String> = catalog.buckets.values().map(stored_name).collect();
+            tier.open_disk()?.keep_only(catalog.revision, |name| kept.contains(name)).map(drop)
+        };
+        let forgotten =
+            tokio::task::spawn_blocking(forget).await.map_err(|panic| Error::Internal(panic.to_string()))?;
+        Ok(forgotten?)
     }
 
     fn open_disk(&self) -> Result<Arc<Disk>, ringway_engine::Error> {
@@ -336,6 +354,11 @@ impl DataTier {
         }
         self.held.lock().unwrap_or_else(PoisonError::into_inner).insert(name, Arc::new(Held::new(created_ms, store)));
     }
+}
+
+/// The time tells it from a deleted bucket of the same name that is still there.
+fn stored_name(bucket: &ringway_catalog::Bucket) -> String {
+    format!("{}@{}", bucket.name, bucket.created_ms)
 }
 
 /// Takes a bucket off the disk.

@@ -118,6 +118,11 @@ impl Flusher {
         self.desk.seats().retain(|seat| seat.bucket != bucket);
     }
 
+    /// Whether the bucket is open, or is being opened, or closed.
+    pub(crate) fn is_open(&self, bucket: u32) -> bool {
+        self.desk.seats().iter().any(|seat| seat.bucket == bucket)
+    }
+
     /// Counts what is appended to the log.
     pub(crate) fn note(&self, len: usize) {
         let unflushed = self.desk.unflushed.fetch_add(len as u64, Ordering::Relaxed);

@@ -1,5 +1,7 @@
 //! Driver: MessagePack as Lua values.
 
+use std::ffi::CStr;
+
 use super::*;
 
 /// Arrays and maps in each other; each level is a frame on the node's stack.

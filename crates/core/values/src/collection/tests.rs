@@ -12,6 +12,25 @@ fn add(set: &mut Collection, version: Version, members: &[&str]) -> Delta {
     edit.finish().unwrap()
 }
 
+/// A set with these members.
+fn set_of(version: Version, members: &[&str]) -> Collection {
+    let mut set = Collection::new(Kind::Set);
+    add(&mut set, version, members);
+    set
+}
+
+fn put(hash: &mut Collection, version: Version, field: &[u8], value: &[u8]) -> Delta {
+    let mut edit = hash.edit(version);
+    edit.hash_set(field, value);
+    edit.finish().unwrap()
+}
+
+fn expire(collection: &mut Collection, version: Version, at_ms: u64) -> Delta {
+    let mut edit = collection.edit(version);
+    edit.set_expiry(Some(at_ms));
+    edit.finish().unwrap()
+}
+
 fn remove(set: &mut Collection, version: Version, member: &str) -> Delta {
     let mut edit = set.edit(version);
     assert!(edit.set_remove(member.as_bytes()));
@@ -26,8 +45,7 @@ fn members(set: &Collection) -> Vec<String> {
 
 #[test]
 fn an_element_added_while_it_is_removed_elsewhere_stays() {
-    let mut one = Collection::new(Kind::Set);
-    add(&mut one, at(1, 1), &["a", "b"]);
+    let mut one = set_of(at(1, 1), &["a", "b"]);
     let mut other = one.clone();
     let added = add(&mut one, at(2, 1), &["a"]);
     let removed = remove(&mut other, at(3, 2), "a");
@@ -59,13 +77,8 @@ fn a_delta_whose_writer_had_seen_more_is_refused_and_changes_nothing() {
 fn two_values_put_into_one_field_at_the_same_time_both_stay_until_one_is_overwritten_by_who_saw_both() {
     let mut one = Collection::new(Kind::Hash);
     let mut other = one.clone();
-    let put = |hash: &mut Collection, version, value: &[u8]| {
-        let mut edit = hash.edit(version);
-        edit.hash_set(b"f", value);
-        edit.finish().unwrap()
-    };
-    let early = put(&mut one, at(1, 1), b"early");
-    let late = put(&mut other, at(2, 2), b"late");
+    let early = put(&mut one, at(1, 1), b"f", b"early");
+    let late = put(&mut other, at(2, 2), b"f", b"late");
     let mut third = other.clone();
     assert_eq!(one.apply(&late), Applied::Changed);
     assert_eq!(one.hash().unwrap().get(b"f"), Some(&b"late"[..]));
@@ -77,7 +90,7 @@ fn two_values_put_into_one_field_at_the_same_time_both_stay_until_one_is_overwri
     assert_eq!(one.hash().unwrap().get(b"f"), Some(&b"early"[..]));
     assert_eq!(third.apply(&early), Applied::Changed);
     assert_eq!(third.digest(), one.digest());
-    put(&mut one, at(4, 1), b"last");
+    put(&mut one, at(4, 1), b"f", b"last");
     assert_eq!(one.hash().unwrap().iter().count(), 1);
     assert!(third.merge(one.clone()));
     assert_eq!(third.hash().unwrap().get(b"f"), Some(&b"last"[..]));
@@ -86,17 +99,12 @@ fn two_values_put_into_one_field_at_the_same_time_both_stay_until_one_is_overwri
 #[test]
 fn of_two_kinds_the_newer_put_stays_and_it_does_not_matter_who_hears_of_it_when() {
     let mut hash = Collection::new(Kind::Hash);
-    let mut edit = hash.edit(at(5, 1));
-    edit.hash_set(b"f", b"v");
-    edit.finish();
-    let mut set = Collection::new(Kind::Set);
-    add(&mut set, at(3, 2), &["old"]);
+    put(&mut hash, at(5, 1), b"f", b"v");
+    let mut set = set_of(at(3, 2), &["old"]);
     let old_set = set.clone();
     add(&mut set, at(7, 2), &["new"]);
     let mut third = Collection::new(Kind::Hash);
-    let mut edit = third.edit(at(6, 3));
-    edit.hash_set(b"g", b"v");
-    edit.finish();
+    put(&mut third, at(6, 3), b"g", b"v");
 
     let join = |states: [&Collection; 4]| {
         let mut all = Collection::new(Kind::List);
@@ -116,9 +124,7 @@ fn of_two_kinds_the_newer_put_stays_and_it_does_not_matter_who_hears_of_it_when(
 fn two_kinds_whose_writers_hear_of_each_other_by_deltas_alone_agree() {
     let (mut set, mut hash) = (Collection::new(Kind::Set), Collection::new(Kind::Hash));
     let of_set = add(&mut set, at(5, 1), &["m"]);
-    let mut edit = hash.edit(at(7, 2));
-    edit.hash_set(b"f", b"v");
-    let of_hash = edit.finish().unwrap();
+    let of_hash = put(&mut hash, at(7, 2), b"f", b"v");
     assert_eq!((set.apply(&of_hash), hash.apply(&of_set)), (Applied::Changed, Applied::Changed));
     assert_eq!((set.kind(), set.len()), (Kind::Hash, 1));
     assert_eq!(set.digest(), hash.digest());
@@ -140,15 +146,10 @@ fn a_copy_has_all_elements_and_a_list_their_order() {
 
 #[test]
 fn what_expired_here_is_not_removed_where_it_lives_longer() {
-    let mut one = Collection::new(Kind::Set);
-    add(&mut one, at(1, 1), &["a"]);
-    let mut edit = one.edit(at(2, 1));
-    edit.set_expiry(Some(100));
-    edit.finish();
+    let mut one = set_of(at(1, 1), &["a"]);
+    expire(&mut one, at(2, 1), 100);
     let mut other = one.clone();
-    let mut edit = other.edit(at(3, 2));
-    edit.set_expiry(Some(9_000));
-    let prolonged = edit.finish().unwrap();
+    let prolonged = expire(&mut other, at(3, 2), 9_000);
 
     one.bury();
     assert!(one.is_empty() && !one.is_live(50));
@@ -163,11 +164,8 @@ fn what_expired_here_is_not_removed_where_it_lives_longer() {
 
 #[test]
 fn two_graves_are_equal() {
-    let mut one = Collection::new(Kind::Set);
-    add(&mut one, at(1, 1), &["a"]);
-    let mut edit = one.edit(at(2, 1));
-    edit.set_expiry(Some(100));
-    edit.finish();
+    let mut one = set_of(at(1, 1), &["a"]);
+    expire(&mut one, at(2, 1), 100);
     let mut other = one.clone();
     one.bury();
     assert!(!one.merge(other.clone()), "as expired there as here");
@@ -179,11 +177,8 @@ fn two_graves_are_equal() {
 
 #[test]
 fn the_first_element_of_an_emptied_collection_does_not_inherit_its_expiry() {
-    let mut set = Collection::new(Kind::Set);
-    add(&mut set, at(1, 1), &["a"]);
-    let mut edit = set.edit(at(2, 1));
-    edit.set_expiry(Some(100));
-    edit.finish();
+    let mut set = set_of(at(1, 1), &["a"]);
+    expire(&mut set, at(2, 1), 100);
     remove(&mut set, at(3, 1), "a");
     let delta = add(&mut set, at(4, 1), &["b"]);
     assert_eq!(delta.expires_ms, Some(None));

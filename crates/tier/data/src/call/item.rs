@@ -24,6 +24,31 @@ pub(crate) struct Marks(pub(crate) u64);
 const STALE: u64 = 1 << 32;
 const WON: u64 = 1 << 33;
 
+impl<'a> Item<'a> {
+    #[inline]
+    fn of(seen: Option<Seen<'a>>, now_ms: u64) -> Option<Self> {
+        match seen {
+            Some(Seen::Register { version, value: Some(value), expires_ms, .. })
+                if expires_ms.is_none_or(|at| at > now_ms) =>
+            {
+                Some(Self { text: Text::from(value), expires_ms, cas: version.time(), marks: Marks::default() })
+            }
+            Some(Seen::State(state)) if state.is_live(now_ms) => {
+                let text = match state {
+                    State::Counter(counter) => Some(Text::number(counter.value())),
+                    State::Register(register) => register.value.as_ref().map(Text::Shared),
+                    State::Collection(_) => None,
+                };
+                let marks =
+                    if let State::Register(register) = state { Marks(register.marks) } else { Marks::default() };
+                let (expires_ms, cas) = (state.expires_ms(), state.latest().time());
+                text.map(|text| Self { text, expires_ms, cas, marks })
+            }
+            _ => None,
+        }
+    }
+}
+
 impl Marks {
     pub(crate) fn of_client(flags: u32) -> Self {
         Self(u64::from(flags))
@@ -65,31 +90,17 @@ impl Keys<'_> {
 
     /// A string; anything else is nothing here.
     pub(crate) fn item(&mut self, key: &[u8]) -> Ran<Option<Item<'_>>> {
-        let now_ms = self.scene.now_ms;
-        let item = match self.locked.get(key)? {
-            Some(Seen::Register { version, value: Some(value), expires_ms, .. })
-                if expires_ms.is_none_or(|at| at > now_ms) =>
-            {
-                Some(Item { text: Text::from(value), expires_ms, cas: version.time(), marks: Marks::default() })
-            }
-            Some(Seen::State(state)) if state.is_live(now_ms) => {
-                let text = match state {
-                    State::Counter(counter) => Some(Text::number(counter.value())),
-                    State::Register(register) => register.value.as_ref().map(Text::Shared),
-                    State::Collection(_) => None,
-                };
-                let marks =
-                    if let State::Register(register) = state { Marks(register.marks) } else { Marks::default() };
-                let (expires_ms, cas) = (state.expires_ms(), state.latest().time());
-                text.map(|text| Item { text, expires_ms, cas, marks })
-            }
-            _ => None,
-        };
+        let item = Item::of(self.locked.get(key)?, self.scene.now_ms);
         if self.is_read {
             self.written.hits += u64::from(item.is_some());
             self.written.misses += u64::from(item.is_none());
         }
         Ok(item)
+    }
+
+    /// The same once more in one command: it has been counted.
+    pub(crate) fn item_again(&mut self, key: &[u8]) -> Ran<Option<Item<'_>>> {
+        Ok(Item::of(self.locked.get(key)?, self.scene.now_ms))
     }
 
     /// Writes a string over whatever is there; the number of the write.

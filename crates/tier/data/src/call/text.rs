@@ -4,10 +4,7 @@ use std::ops::Deref;
 
 use bytes::Bytes;
 use ringway_engine::Stored;
-use ringway_protocol::resp::number::parse_int;
-
-/// Longest decimal of 64 bits, with its sign.
-const DIGITS_MAX: usize = 20;
+use ringway_protocol::resp::number::{Decimal, parse_int};
 
 pub(crate) enum Text<'a> {
     Slice(&'a [u8]),
@@ -15,16 +12,9 @@ pub(crate) enum Text<'a> {
     Number(Decimal),
 }
 
-/// A number in decimal digits.
-#[derive(Clone, Copy)]
-pub(crate) struct Decimal {
-    digits: [u8; DIGITS_MAX],
-    start: usize,
-}
-
 impl Text<'_> {
     pub(crate) fn number(number: i64) -> Self {
-        Text::Number(Decimal::new(number))
+        Text::Number(Decimal::signed(number))
     }
 
     pub(crate) fn as_int(&self) -> Option<i64> {
@@ -56,7 +46,7 @@ impl Deref for Text<'_> {
         match self {
             Text::Slice(slice) => slice,
             Text::Shared(bytes) => bytes,
-            Text::Number(decimal) => &decimal.digits[decimal.start..],
+            Text::Number(decimal) => decimal.as_bytes(),
         }
     }
 }
@@ -64,24 +54,5 @@ impl Deref for Text<'_> {
 impl AsRef<[u8]> for Text<'_> {
     fn as_ref(&self) -> &[u8] {
         self
-    }
-}
-
-impl Decimal {
-    pub(crate) fn new(number: i64) -> Self {
-        let (mut digits, mut start, mut rest) = ([0; DIGITS_MAX], DIGITS_MAX, number.unsigned_abs());
-        loop {
-            start -= 1;
-            digits[start] = b'0' + (rest % 10) as u8;
-            rest /= 10;
-            if rest == 0 {
-                break;
-            }
-        }
-        if number < 0 {
-            start -= 1;
-            digits[start] = b'-';
-        }
-        Self { digits, start }
     }
 }

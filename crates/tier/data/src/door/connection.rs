@@ -83,7 +83,7 @@ pub(super) fn go_on(
     let (tier_of_task, lobby_of_task, input) = (tier.clone(), lobby.clone(), Input::of(said));
     // It stays on one core: what is polled there has been registered there.
     tier.tasks.spawn_on(lobby.core(), "redis connection", async move {
-        let client = socket.peer_addr();
+        let client = tracing::enabled!(tracing::Level::DEBUG).then(|| socket.peer_addr());
         if let Err(error) = serve(&tier_of_task, &lobby_of_task, socket, session, replies, input).await {
             debug!(?client, %error, "connection ended");
         }
@@ -100,7 +100,6 @@ async fn serve(
     input: Input,
 ) -> io::Result<()> {
     let stream = TcpStream::from_std(socket)?;
-    stream.set_nodelay(true)?;
     let (output, stopping) = (Output::with(stream, replies), tier.tasks.stopping().boxed());
     let mut connection = Connection { input, words: Words::new(), output, session, stopping };
     let mut is_open = Box::pin(connection.drain(tier)).await?;

@@ -11,7 +11,7 @@ use tokio::io::AsyncReadExt;
 use tokio::net::TcpStream;
 
 /// How much is read at once; grows to what a command needs.
-const READ_LEN: usize = 16 * 1024;
+const READ_LEN: usize = 32 * 1024;
 /// Buffers that a thread keeps for the next client that says something.
 const SPARE_MAX: usize = 8;
 

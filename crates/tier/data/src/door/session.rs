@@ -12,7 +12,7 @@ use crate::DataTier;
 use crate::bucket::{Bucket, Guest};
 use crate::call::Args;
 use crate::command::{SessionKind, Spec, select, specs, text};
-use crate::door::Opened;
+use crate::door::accept::Opened;
 use crate::door::local::Local;
 use crate::door::output::Output;
 use crate::door::pubsub::{self, Listening};

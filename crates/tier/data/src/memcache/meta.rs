@@ -44,7 +44,7 @@ fn get(call: &mut Call<'_, '_>, asked: &Meta<'_>) -> Ran {
     if let Some(until) = asked.expires {
         touch(call, key, until)?;
     }
-    let Some(item) = call.keys.item(key)? else {
+    let Some(item) = call.keys.item_again(key)? else {
         // It has expired with this very request.
         missed(call, asked, "EN");
         return Ok(());

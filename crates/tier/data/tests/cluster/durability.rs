@@ -44,3 +44,22 @@ async fn a_full_disk_bucket_refuses_new_values_and_answers_with_those_it_has() {
     assert!(world.kv(1).del("b", key(1)).await.unwrap());
     world.kv(1).set("b", key(2), vec![b'x'; 2_000].into(), None).await.unwrap();
 }
+
+#[tokio::test]
+async fn a_disk_bucket_that_was_deleted_while_its_node_was_down_leaves_nothing_on_the_disk() {
+    let mut world = World::new(1).await;
+    for bucket in ["b", "c"] {
+        world.bucket(bucket, disk);
+        write_keys(&world, bucket, &[1], 40).await;
+    }
+    world.kill(1).await;
+    world.log.apply(ringway_catalog::Command::DeleteBucket { name: "b".to_owned() });
+    world.start(1);
+    world.at(1).tier.forget_deleted().await.unwrap();
+    world.kill(1).await;
+    let node_disk = ringway_engine::Disk::open(&world.dir_of(1)).unwrap();
+    assert_eq!(node_disk.keep_only(u64::MAX, |name| name.starts_with("c@")).unwrap(), 0, "there is nothing but c");
+    drop(node_disk);
+    world.start(1);
+    assert_all_there(&world, "c", &[1], 40).await;
+}

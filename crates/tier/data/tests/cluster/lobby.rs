@@ -62,7 +62,7 @@ async fn talk(mut client: Client, said: String, replies: String) {
 async fn words_that_come_in_any_pieces_are_answered_in_order_for_each_client() {
     for nodes in [1, 2] {
         let world = World::new(nodes).await;
-        world.bucket("b", |spec| spec.replicas = nodes.into());
+        world.bucket("b", |spec| spec.replicas = nodes);
         world.heard_of("b").await;
         let mut talks = Vec::new();
         for number in 0..24 {

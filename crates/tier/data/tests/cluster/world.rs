@@ -167,6 +167,11 @@ impl World {
         }
     }
 
+    /// Where the node keeps its buckets.
+    pub fn dir_of(&self, number: u8) -> std::path::PathBuf {
+        self.dir.join(number.to_string())
+    }
+
     /// Starts a node, or starts it again: memory is empty then, its directory is as it was.
     pub fn start(&mut self, number: u8) {
         self.start_unheard(number);
@@ -182,7 +187,7 @@ impl World {
         let endpoint = self.network.join(node(number));
         let tasks = Tasks::new("data");
         let config = Config {
-            dir: self.dir.join(number.to_string()),
+            dir: self.dir_of(number),
             redis: Some(listener),
             memcache: Some(memcache),
             memcache_bucket: None,

@@ -2,7 +2,8 @@
 
 use std::collections::BTreeMap;
 use std::io;
-use std::sync::{Arc, Mutex, MutexGuard};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard};
+use std::time::Duration;
 
 use rand::{RngExt, SeedableRng};
 use rand_pcg::Pcg64Mcg;
@@ -11,9 +12,18 @@ use crate::Error;
 use crate::wal::volume::{LogFile, Volume};
 
 const SECTOR_LEN: usize = 512;
+/// After this nobody waits for a sync any more: it will not come.
+const PATIENCE: Duration = Duration::from_secs(30);
 
 #[derive(Clone, Debug, Default)]
-pub(crate) struct FaultyVolume(Arc<Mutex<Disk>>);
+pub(crate) struct FaultyVolume(Arc<Shared>);
+
+#[derive(Debug, Default)]
+struct Shared {
+    disk: Mutex<Disk>,
+    /// Rings after each sync that went well.
+    synced: Condvar,
+}
 
 #[derive(Clone, Debug, Default)]
 struct Disk {
@@ -77,8 +87,15 @@ impl FaultyVolume {
         }
     }
 
+    /// Waits until the bytes are where a loss of power cannot take them.
+    pub(crate) fn wait_until_safe(&self, bytes: &[u8]) {
+        let is_missing = |disk: &mut Disk| !disk.files.iter().any(|file| file.is_safe(bytes));
+        let waited = self.0.synced.wait_timeout_while(self.disk(), PATIENCE, is_missing).unwrap().1;
+        assert!(!waited.timed_out(), "\"{}\" was not synced", bytes.escape_ascii());
+    }
+
     pub(crate) fn copy(&self) -> Self {
-        Self(Arc::new(Mutex::new(self.disk().clone())))
+        Self::of(self.disk().clone())
     }
 
     /// What is found when the power is back: what was synced, and of the rest whatever the seed decides.
@@ -99,11 +116,15 @@ impl FaultyVolume {
             file.now.clone_from(&file.safe);
         }
         (disk.operations_left, disk.room, disk.syncs_fail) = (None, None, false);
-        Self(Arc::new(Mutex::new(disk)))
+        Self::of(disk)
+    }
+
+    fn of(disk: Disk) -> Self {
+        Self(Arc::new(Shared { disk: Mutex::new(disk), synced: Condvar::new() }))
     }
 
     fn disk(&self) -> MutexGuard<'_, Disk> {
-        self.0.lock().unwrap()
+        self.0.disk.lock().unwrap()
     }
 
     fn operate(&self) -> io::Result<MutexGuard<'_, Disk>> {
@@ -130,6 +151,10 @@ impl FaultyVolume {
 }
 
 impl File {
+    fn is_safe(&self, bytes: &[u8]) -> bool {
+        self.safe.windows(bytes.len()).any(|window| window == bytes)
+    }
+
     fn keep_some_sectors(&mut self, offset: usize, bytes: &[u8], mut keeps: impl FnMut() -> bool) {
         let mut at = 0;
         while at < bytes.len() {
@@ -262,6 +287,8 @@ impl LogFile for Handle {
         let file = &mut disk.files[self.number];
         file.safe.clone_from(&file.now);
         file.writes.clear();
+        drop(disk);
+        self.volume.0.synced.notify_all();
         Ok(())
     }
 }

@@ -1,9 +1,8 @@
 //! Core: unions, intersections and differences of sorted sets; a set counts as one whose scores are 1.
 
-use std::cmp::Ordering;
 use std::collections::HashMap;
 
-use ringway_values::Body;
+use ringway_values::{Body, SortedSet};
 
 use super::range::keep;
 use super::write_member;
@@ -133,7 +132,7 @@ impl Question {
             Operation::Intersection => self.intersection(weighed.collect()),
             Operation::Difference => difference(weighed.collect()),
         };
-        members.sort_unstable_by(|a, b| a.1.partial_cmp(&b.1).unwrap_or(Ordering::Equal).then_with(|| a.0.cmp(&b.0)));
+        members.sort_unstable_by(|a, b| SortedSet::compare((&a.0, a.1), (&b.0, b.1)));
         members
     }
 

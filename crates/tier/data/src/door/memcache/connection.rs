@@ -62,7 +62,6 @@ enum End {
 
 /// Returns when the client has gone, was cut, or the tier stops.
 pub(super) async fn serve(tier: &Arc<DataTier>, stream: TcpStream, access: Access) -> io::Result<()> {
-    stream.set_nodelay(true)?;
     let output = Output::new(stream);
     let mut connection = Connection { input: Input::default(), scanned: 0, swallow: 0, output, guest: None };
     if let Access::Bucket(name) = access
@@ -209,7 +208,6 @@ impl Connection {
         End::Full
     }
 
-    /// False if the client has said that it goes.
     /// Counted as a client of the bucket from now on.
     async fn enter(&mut self, tier: &Arc<DataTier>, bucket: &Arc<str>) -> Result<(), Fail> {
         let (_, open) = tier.bucket(bucket).await?;
@@ -217,6 +215,7 @@ impl Connection {
         Ok(())
     }
 
+    /// False if the client has said that it goes.
     async fn run_steps(
         &mut self,
         tier: &Arc<DataTier>,
