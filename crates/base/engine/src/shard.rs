@@ -33,8 +33,11 @@ const FORGET_RETRY_MS: u64 = 30_000;
 /// Evictions are counted in lots.
 const EVICTED_LOT: u64 = 256;
 
+/// What even a read changes is in front, beside the lock: one cache line that goes from core to core.
 #[derive(Debug)]
+#[repr(C)]
 pub(crate) struct Shard {
+    pub(crate) uses: Uses,
     number: usize,
     parts: Box<[Part]>,
     fifo: S3Fifo,
@@ -48,7 +51,6 @@ pub(crate) struct Shard {
     evicted: u64,
     /// If the bucket is on disk.
     tracks: Option<Box<Tracks>>,
-    pub(crate) uses: Uses,
 }
 
 /// One partition, in one cache line.

@@ -74,6 +74,18 @@ pub(crate) struct Written {
     pub(crate) misses: u64,
 }
 
+impl Written {
+    /// What was changed after this, in the same bucket.
+    pub(crate) fn append(&mut self, later: Written) {
+        self.alone |= later.alone;
+        self.updates.extend(later.updates);
+        self.partitions.extend(later.partitions);
+        self.count += later.count;
+        self.filled.extend(later.filled);
+        self.published.extend(later.published);
+    }
+}
+
 /// The keys of one partition.
 pub(crate) struct Keys<'a> {
     locked: Locked<'a>,

@@ -94,11 +94,15 @@ impl DataTier {
     }
 
     fn targets<'a>(&self, view: &View, bucket: &Bucket, written: &'a [Told]) -> Targets<'a> {
-        let mut targets = Targets::new();
+        let (mut targets, mut others) = (Targets::new(), Vec::new());
         for told in written {
-            let others: BTreeSet<NodeId> =
-                view.writers(Partition(told.0), bucket.replicas()).filter(|node| *node != self.own).collect();
-            others.into_iter().for_each(|node| targets.entry(node).or_default().push(told));
+            others.clear();
+            for node in view.writers(Partition(told.0), bucket.replicas()).filter(|node| *node != self.own) {
+                if !others.contains(&node) {
+                    others.push(node);
+                    targets.entry(node).or_default().push(told);
+                }
+            }
         }
         targets
     }

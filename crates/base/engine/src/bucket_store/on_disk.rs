@@ -23,7 +23,7 @@ use crate::wal::{Durability, Wait};
 use crate::{Disk, Error};
 
 /// How much of a bucket is in memory at most, unless told otherwise.
-const CACHE_BYTES: u64 = 64 << 20;
+const CACHE_BYTES: u64 = 256 << 20;
 /// When a bucket is opened one part in so many of the cache is filled at most; the rest is for what will be asked for.
 const FILLED_PART: u64 = 2;
 /// What is written to the database at once, and encoded under one lock.

@@ -3,6 +3,7 @@
 //! A round: note where the log ends; every bucket writes what is dirty; sync the database; everything before that place of the
 //! log is in the database now, so it is cut off. If anything fails the log stays as it is, and the next round tries again.
 
+use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
@@ -220,16 +221,18 @@ impl Desk {
         }
         let unflushed = self.unflushed.load(Ordering::Relaxed);
         let end = self.shared.log.end();
-        let mut all_there = true;
-        let seats: Vec<_> = self.seats().iter().map(|seat| seat.flush.clone()).collect();
-        for seat in seats {
-            match seat {
-                Some(flush) => flush.flush()?,
-                None => all_there = false,
+        let mut flushed = BTreeSet::new();
+        let seats: Vec<_> = self.seats().iter().map(|seat| (seat.bucket, seat.flush.clone())).collect();
+        for (bucket, flush) in seats {
+            if let Some(flush) = flush {
+                flush.flush()?;
+                flushed.insert(bucket);
             }
         }
         self.shared.room.check_reserve(FLUSH_PARTS)?;
-        all_there &= self.shared.store_recovered(|| self.seats().iter().all(|seat| seat.flush.is_some()))?;
+        let is_stored = self.shared.store_recovered(|| self.seats().iter().all(|seat| seat.flush.is_some()))?;
+        // What the log had for a bucket that was opened meanwhile is in its memory now.
+        let all_there = is_stored && self.seats().iter().all(|seat| flushed.contains(&seat.bucket));
         while !self.shared.remove_dead()? {}
         self.shared.database.persist(PersistMode::SyncAll)?;
         if all_there {

@@ -21,10 +21,14 @@ use tracing::{debug, warn};
 
 use crate::DataTier;
 use crate::Error;
+use crate::bucket::Bucket;
+use crate::call::Written;
 use crate::door::connection;
 use crate::door::session::Session;
 use crate::door::turn::{Answered, Asked, Turn, Wrote};
 use crate::fail::Fail;
+use crate::handover::Running;
+use crate::view::View;
 
 /// Clients that are looked at before other tasks of this core have their turn.
 const EVENTS_MAX: usize = 64;
@@ -80,10 +84,20 @@ struct Said {
     is_long: bool,
 }
 
+/// What clients have written to a bucket and is to be waited for: once for those of several turns.
+struct Unsettled {
+    view: Arc<View>,
+    bucket: Arc<Bucket>,
+    running: Running,
+    written: Written,
+    tokens: Vec<usize>,
+}
+
 /// What only one task works with.
 struct Desk {
     bytes: Box<[u8]>,
     said: Vec<Said>,
+    unsettled: Vec<Unsettled>,
     words: Words,
     out: Out,
 }
@@ -187,12 +201,9 @@ impl Lobby {
         }
     }
 
-    /// Has those of a bucket's clients wait that have written.
-    fn wait(self: &Arc<Self>, tier: &Arc<DataTier>, (local, written): Wrote<'_>, tokens: Vec<usize>) {
-        if tokens.is_empty() {
-            return tier.finish_alone(local.view(), local.bucket(), &written);
-        }
-        let ((view, bucket, running), lobby, tier_of_task) = (local.into_parts(), self.clone(), tier.clone());
+    /// Has clients wait that have written.
+    fn wait(self: &Arc<Self>, tier: &Arc<DataTier>, Unsettled { view, bucket, running, written, tokens }: Unsettled) {
+        let (lobby, tier_of_task) = (self.clone(), tier.clone());
         tier.tasks.spawn_on(&self.core, "writes of clients", async move {
             let settled = tier_of_task.finish_writing(&view, &bucket, written).await;
             drop(running);
@@ -222,6 +233,7 @@ async fn serve(tier: &Arc<DataTier>, lobby: &Arc<Lobby>, queue: Queue) -> std::i
     let mut desk = Desk {
         bytes: vec![0; TURN_LEN].into(),
         said: Vec::new(),
+        unsettled: Vec::new(),
         words: Words::new(),
         out: Out::new(RespVersion::Two),
     };
@@ -257,6 +269,7 @@ impl Desk {
             self.hear(tier, lobby, &mut callers, event.token().0, is_last(event));
         }
         self.answer(tier, lobby, &mut callers);
+        self.unsettled.drain(..).for_each(|unsettled| lobby.wait(tier, unsettled));
         Ok(is_full)
     }
 
@@ -335,8 +348,27 @@ impl Desk {
             finish(tier, lobby, callers, said.token, bytes, &answered, out);
         });
         waiting.resize_with(wrote.len(), Vec::new);
-        wrote.into_iter().zip(waiting).for_each(|(wrote, tokens)| lobby.wait(tier, wrote, tokens));
+        wrote
+            .into_iter()
+            .zip(waiting)
+            .for_each(|(wrote, tokens)| note_written(&mut self.unsettled, tier, wrote, tokens));
         heard
+    }
+}
+
+/// What was written in a turn, and whose replies wait for it.
+fn note_written(unsettled: &mut Vec<Unsettled>, tier: &DataTier, (local, written): Wrote<'_>, tokens: Vec<usize>) {
+    if tokens.is_empty() {
+        return tier.finish_alone(local.view(), local.bucket(), &written);
+    }
+    let (view, bucket, running) = local.into_parts();
+    let is_same = |earlier: &&mut Unsettled| Arc::ptr_eq(&earlier.bucket, &bucket) && Arc::ptr_eq(&earlier.view, &view);
+    match unsettled.iter_mut().find(is_same) {
+        Some(earlier) => {
+            earlier.written.append(written);
+            earlier.tokens.extend(tokens);
+        }
+        None => unsettled.push(Unsettled { view, bucket, running, written, tokens }),
     }
 }
 
