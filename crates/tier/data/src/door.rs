@@ -12,6 +12,7 @@ pub(crate) mod lobby;
 mod local;
 pub(crate) mod memcache;
 mod output;
+mod pace;
 mod pubsub;
 mod redirect;
 mod scripting;

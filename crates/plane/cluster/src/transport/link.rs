@@ -27,8 +27,9 @@ use super::wire::{self, FrameReader, Outbox, Queues, write_frames};
 const IN_FLIGHT_MAX: usize = 4096;
 /// How long a call waits for a connection at most.
 const CONNECT_WAIT: Duration = Duration::from_secs(1);
-/// A next attempt that is at most this far off is worth waiting for.
-const WORTH_WAITING: Duration = Duration::from_millis(100);
+/// A next attempt that is at most this far off is worth waiting for: less than the second pause, so that who asks a dead node for
+/// something is told so before a person would notice.
+const WORTH_WAITING: Duration = Duration::from_millis(40);
 const BACKOFF_MIN: Duration = Duration::from_millis(50);
 const BACKOFF_MAX: Duration = Duration::from_secs(2);
 const PING_EVERY: Duration = Duration::from_secs(1);

@@ -15,6 +15,8 @@ use crate::DataTier;
 /// After accept failed (too many open files): others may be closed meanwhile.
 const PAUSE: Duration = Duration::from_millis(50);
 const REFUSAL_DEADLINE: Duration = Duration::from_secs(1);
+/// How long somebody may take to say who it is.
+pub(super) const AUTH_DEADLINE: Duration = Duration::from_secs(60);
 
 /// A door for clients of one protocol.
 pub(super) struct Door {

@@ -2,7 +2,6 @@
 
 use std::io;
 use std::sync::Arc;
-use std::time::Duration;
 
 use bytes::Bytes;
 use futures_util::FutureExt;
@@ -13,11 +12,13 @@ use tracing::debug;
 
 use crate::DataTier;
 use crate::call::{Args, Written};
+use crate::door::accept::AUTH_DEADLINE;
 use crate::door::batch;
-use crate::door::input::Input;
+use crate::door::input::{Input, SHARED_LEN_MIN};
 use crate::door::lobby::Lobby;
 use crate::door::local::Local;
 use crate::door::output::Output;
+use crate::door::pace::keep_to_quota;
 use crate::door::session::Session;
 use crate::door::turn::part_of;
 use crate::fail::Fail;
@@ -27,10 +28,6 @@ use crate::pubsub::Inbox;
 const BATCH_LEN_MAX: usize = 256;
 /// Of the messages for a client that listens, so much is written at once.
 const NEWS_BYTES: usize = 256 * 1024;
-/// Long values stay in the buffer they came in.
-const SHARED_LEN_MIN: usize = 32 * 1024;
-/// How long somebody may take to say who it is.
-const AUTH_DEADLINE: Duration = Duration::from_secs(60);
 
 struct Connection {
     input: Input,
@@ -132,7 +129,11 @@ impl Connection {
     fn may_enter(&self, tier: &DataTier) -> bool {
         let has_nothing = self.input.bytes().is_empty() && self.output.is_empty() && !self.words.is_partial();
         let has_quota = || self.session.seen().is_some_and(|bucket| bucket.spec.ops_per_second.is_some());
-        has_nothing && self.session.only_asks() && !tier.config.redis_redirect && !has_quota()
+        has_nothing
+            && self.session.only_asks()
+            && !tier.config.redis_redirect
+            && !has_quota()
+            && !tier.tasks.is_stopping()
     }
 
     /// Reads more; false at the end.
@@ -239,18 +240,9 @@ impl Connection {
     /// Runs all complete commands; false if that was the last of this connection.
     async fn drain(&mut self, tier: &Arc<DataTier>) -> io::Result<bool> {
         while self.input.is_enough() {
-            let end = if self.input.bytes().len() >= SHARED_LEN_MIN {
-                let (whole, mut used) = (self.input.take(), 0);
-                let end = self.run_batch(tier, &whole, Some(&whole), &mut used).await?;
-                self.input.put_back(&whole[used..]);
-                end
-            } else {
-                let (input, mut used) = (std::mem::take(&mut self.input), 0);
-                let end = self.run_batch(tier, input.bytes(), None, &mut used).await?;
-                self.input = input;
-                self.input.done(used);
-                end
-            };
+            let (lent, mut used) = (self.input.lend(), 0);
+            let end = self.run_batch(tier, lent.bytes(), lent.source(), &mut used).await?;
+            self.input.take_back(lent, used);
             match end {
                 End::Full => self.input.need(1),
                 End::Needs(needed) => self.input.need(needed),
@@ -312,7 +304,9 @@ impl Connection {
         mut commands: &[Args<'_>],
         source: Option<&Bytes>,
     ) -> io::Result<()> {
-        if let Err(over) = self.keep_to_quota(tier, commands.len()).await {
+        if let Some(bucket) = self.session.bucket()
+            && let Err(over) = keep_to_quota(tier, bucket, commands.len()).await
+        {
             for _ in commands {
                 self.output.put_raw(over.reply()).await?;
             }
@@ -330,20 +324,6 @@ impl Connection {
             true => Ok(()),
             false => batch::run(tier, &mut self.session, commands, &mut self.output).await,
         }
-    }
-
-    /// Waits until the bucket may do so many operations on this node.
-    async fn keep_to_quota(&mut self, tier: &DataTier, count: usize) -> Result<(), Fail> {
-        let Some(name) = self.session.bucket() else { return Ok(()) };
-        let view = tier.view();
-        let Some(bucket) = view.buckets.get(name).filter(|bucket| bucket.spec.ops_per_second.is_some()) else {
-            return Ok(());
-        };
-        let wait = bucket.wait_for(count, ringway_rt::clock::wall_ns())?;
-        if !wait.is_zero() {
-            tokio::time::sleep(wait).await;
-        }
-        Ok(())
     }
 
     /// Runs those at the front that this node can run just so. How many.

@@ -15,6 +15,9 @@ const READ_LEN: usize = 32 * 1024;
 /// Buffers that a thread keeps for the next client that says something.
 const SPARE_MAX: usize = 8;
 
+/// Long values stay in the buffer they came in.
+pub(super) const SHARED_LEN_MIN: usize = 32 * 1024;
+
 thread_local! {
     static SPARE: RefCell<Vec<BytesMut>> = const { RefCell::new(Vec::new()) };
 }
@@ -24,6 +27,30 @@ pub(super) struct Input {
     bytes: BytesMut,
     /// How many there have to be before the next command can be complete.
     needed: usize,
+}
+
+/// What a client has said.
+pub(super) enum Lent {
+    Own(BytesMut),
+    /// There may be long values in it: these are parts of it for as long as somebody has them.
+    Shared(Bytes),
+}
+
+impl Lent {
+    pub(super) fn bytes(&self) -> &[u8] {
+        match self {
+            Lent::Own(bytes) => bytes,
+            Lent::Shared(bytes) => bytes,
+        }
+    }
+
+    /// The buffer that values may stay in.
+    pub(super) fn source(&self) -> Option<&Bytes> {
+        match self {
+            Lent::Own(_) => None,
+            Lent::Shared(bytes) => Some(bytes),
+        }
+    }
 }
 
 impl Input {
@@ -53,13 +80,21 @@ impl Input {
         }
     }
 
-    /// All of it, to be kept for as long as somebody has a part of it; [`Input::put_back`] what was not used.
-    pub(super) fn take(&mut self) -> Bytes {
-        std::mem::take(&mut self.bytes).freeze()
+    /// All of it, while it is worked on.
+    pub(super) fn lend(&mut self) -> Lent {
+        let bytes = std::mem::take(&mut self.bytes);
+        if bytes.len() >= SHARED_LEN_MIN { Lent::Shared(bytes.freeze()) } else { Lent::Own(bytes) }
     }
 
-    pub(super) fn put_back(&mut self, rest: &[u8]) {
-        self.bytes = BytesMut::from(rest);
+    /// What was lent, of which so many bytes are done with.
+    pub(super) fn take_back(&mut self, lent: Lent, used: usize) {
+        match lent {
+            Lent::Own(bytes) => {
+                self.bytes = bytes;
+                self.done(used);
+            }
+            Lent::Shared(bytes) => self.bytes = BytesMut::from(&bytes[used..]),
+        }
     }
 
     /// Reads more; false at the end. Cancel-safe.

@@ -7,6 +7,7 @@
 
 use std::io::{ErrorKind, Read, Write};
 use std::ops::Range;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -17,7 +18,7 @@ use ringway_protocol::resp::{Out, RespVersion, Words};
 use ringway_rt::crowd::{Crowd, Queue};
 use tokio::runtime::Handle;
 use tokio::sync::Notify;
-use tracing::{debug, warn};
+use tracing::{debug, error, warn};
 
 use crate::DataTier;
 use crate::Error;
@@ -47,8 +48,8 @@ pub(super) struct Caller {
     rest: Vec<u8>,
     /// Replies that wait for a write to be settled.
     waiting: Option<Waiting>,
-    /// It has said something meanwhile.
-    has_said: bool,
+    /// It has said something meanwhile; `true`: and will say no more.
+    has_said: Option<bool>,
 }
 
 struct Waiting {
@@ -73,7 +74,8 @@ struct Callers {
     /// By token.
     places: Vec<Option<Box<Caller>>>,
     free: Vec<usize>,
-    due: Vec<usize>,
+    /// Who has said something while it waited, and whether that was all.
+    due: Vec<(usize, bool)>,
 }
 
 /// What one client has said, in the lobby's buffer.
@@ -126,7 +128,7 @@ impl Lobby {
             callers.free.push(token);
             return Err(error);
         }
-        let caller = Caller { socket, session, rest: Vec::new(), waiting: None, has_said: false };
+        let caller = Caller { socket, session, rest: Vec::new(), waiting: None, has_said: None };
         callers.places[token] = Some(Box::new(caller));
         Ok(())
     }
@@ -183,7 +185,7 @@ impl Lobby {
         for token in tokens {
             let Some(Some(caller)) = callers.places.get_mut(*token) else { continue };
             let Some(Waiting { mut replies, count, left }) = caller.waiting.take() else { continue };
-            let has_said = std::mem::take(&mut caller.has_said);
+            let has_said = caller.has_said.take();
             if let Some(Fail(text)) = &error {
                 // Which of them were reads does not matter: the client is to try again.
                 replies.clear();
@@ -192,12 +194,22 @@ impl Lobby {
             self.send(tier, &mut callers, *token, &mut replies, &left);
             if tier.tasks.is_stopping() {
                 drop(self.take(&mut callers, *token));
-            } else if has_said {
-                callers.due.push(*token);
+            } else if let Some(is_last) = has_said {
+                callers.due.push((*token, is_last));
             }
         }
         if !callers.due.is_empty() {
             self.is_due.notify_one();
+        }
+    }
+
+    /// Closes all connections but those that wait: they are told first how it went.
+    fn close(&self) {
+        let mut callers = self.callers();
+        for token in 0..callers.places.len() {
+            if callers.places[token].as_ref().is_some_and(|caller| caller.waiting.is_none()) {
+                drop(self.take(&mut callers, token));
+            }
         }
     }
 
@@ -219,24 +231,11 @@ pub(crate) async fn run(tier: Arc<DataTier>, lobby: Arc<Lobby>) {
     if let Err(error) = serve(&tier, &lobby, queue).await {
         warn!(%error, "clients cannot be waited for together");
     }
-    // Those that wait are told first how it went.
-    let mut callers = lobby.callers();
-    for token in 0..callers.places.len() {
-        if callers.places[token].as_ref().is_some_and(|caller| caller.waiting.is_none()) {
-            drop(lobby.take(&mut callers, token));
-        }
-    }
+    lobby.close();
 }
 
 async fn serve(tier: &Arc<DataTier>, lobby: &Arc<Lobby>, queue: Queue) -> std::io::Result<()> {
-    let mut crowd = Crowd::new(queue, EVENTS_MAX)?;
-    let mut desk = Desk {
-        bytes: vec![0; TURN_LEN].into(),
-        said: Vec::new(),
-        unsettled: Vec::new(),
-        words: Words::new(),
-        out: Out::new(RespVersion::Two),
-    };
+    let (mut crowd, mut desk) = (Crowd::new(queue, EVENTS_MAX)?, Desk::new());
     let mut stopping = pin!(tier.tasks.stopping());
     loop {
         tokio::select! {
@@ -245,10 +244,22 @@ async fn serve(tier: &Arc<DataTier>, lobby: &Arc<Lobby>, queue: Queue) -> std::i
             () = lobby.is_due.notified() => {}
             arrived = crowd.arrived() => arrived?,
         }
-        while desk.open(tier, lobby, &mut crowd)? {
+        while open(&mut desk, tier, lobby, &mut crowd)? {
             tokio::task::yield_now().await;
         }
     }
+}
+
+/// Answers whoever has said something. Whether there may be more of them.
+fn open(desk: &mut Desk, tier: &Arc<DataTier>, lobby: &Arc<Lobby>, crowd: &mut Crowd) -> std::io::Result<bool> {
+    let opened = catch_unwind(AssertUnwindSafe(|| desk.open(tier, lobby, crowd)));
+    opened.unwrap_or_else(|_| {
+        // Where they were is not known: they are to come again, rather than wait for an answer that never comes.
+        error!("clients of this core are cut off: answering them has panicked");
+        *desk = Desk::new();
+        lobby.close();
+        Ok(true)
+    })
 }
 
 /// Whether the client says no more after this: then it is not enough to read once.
@@ -257,12 +268,21 @@ fn is_last(event: &Event) -> bool {
 }
 
 impl Desk {
-    /// Answers whoever has said something. Whether there may be more of them.
+    fn new() -> Self {
+        Self {
+            bytes: vec![0; TURN_LEN].into(),
+            said: Vec::new(),
+            unsettled: Vec::new(),
+            words: Words::new(),
+            out: Out::new(RespVersion::Two),
+        }
+    }
+
     fn open(&mut self, tier: &Arc<DataTier>, lobby: &Arc<Lobby>, crowd: &mut Crowd) -> std::io::Result<bool> {
         let (events, is_full) = crowd.look()?;
         let mut callers = lobby.callers();
-        for token in std::mem::take(&mut callers.due) {
-            self.hear(tier, lobby, &mut callers, token, false);
+        for (token, is_last) in std::mem::take(&mut callers.due) {
+            self.hear(tier, lobby, &mut callers, token, is_last);
         }
         self.answer(tier, lobby, &mut callers);
         for event in events {
@@ -278,7 +298,7 @@ impl Desk {
         let from = self.said.last().map_or(0, |said| said.bytes.end);
         let Some(Some(caller)) = callers.places.get_mut(token) else { return };
         if caller.waiting.is_some() {
-            caller.has_said = true;
+            caller.has_said = Some(is_last || caller.has_said == Some(true));
             return;
         }
         let rest = std::mem::take(&mut caller.rest);
@@ -358,7 +378,8 @@ impl Desk {
 
 /// What was written in a turn, and whose replies wait for it.
 fn note_written(unsettled: &mut Vec<Unsettled>, tier: &DataTier, (local, written): Wrote<'_>, tokens: Vec<usize>) {
-    if tokens.is_empty() {
+    // Who has written may be gone, but what it wrote is there.
+    if written.count == 0 || !local.must_wait(&written) {
         return tier.finish_alone(local.view(), local.bucket(), &written);
     }
     let (view, bucket, running) = local.into_parts();

@@ -78,29 +78,36 @@ async fn words_that_come_in_any_pieces_are_answered_in_order_for_each_client() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_client_that_closes_after_its_last_word_has_its_replies_and_is_gone() {
-    let world = World::new(1).await;
-    world.bucket("b", |_| {});
-    world.heard_of("b").await;
-    let mut clients = Vec::new();
-    for _ in 0..20 {
-        let mut client = Client::authenticated(world.at(1).redis, "b").await;
-        // Served with others from here on.
-        client.check(&array(&["PING"]), "+PONG\r\n").await;
-        clients.push(client);
-    }
-    for (number, client) in clients.iter_mut().enumerate() {
-        client.send((array(&["SET", "k", "v"]) + &array(&["GET", "k"])).as_bytes()).await;
-        if number % 2 == 0 {
-            client.end().await;
+    // Of two nodes each write is waited for: the client closes meanwhile.
+    for nodes in [1, 2] {
+        let world = World::new(nodes).await;
+        world.bucket("b", |spec| spec.replicas = nodes);
+        world.heard_of("b").await;
+        let mut clients = Vec::new();
+        for _ in 0..20 {
+            let mut client = Client::authenticated(world.at(1).redis, "b").await;
+            // Served with others from here on.
+            client.check(&array(&["PING"]), "+PONG\r\n").await;
+            clients.push(client);
         }
-    }
-    for (number, client) in clients.iter_mut().enumerate() {
-        client.expect("+OK\r\n$1\r\nv\r\n").await;
-        if number % 2 == 0 {
-            client.expect_end().await;
+        for (number, client) in clients.iter_mut().enumerate() {
+            client.send((array(&["SET", "k", "v"]) + &array(&["GET", "k"])).as_bytes()).await;
+            if number % 2 == 0 {
+                client.end().await;
+            }
         }
+        for (number, client) in clients.iter_mut().enumerate() {
+            client.expect("+OK\r\n$1\r\nv\r\n").await;
+            if number % 2 == 0 {
+                client.expect_end().await;
+            }
+        }
+        drop(clients);
+        only_one_is_left(&world).await;
     }
-    drop(clients);
+}
+
+async fn only_one_is_left(world: &World) {
     let mut last = Client::authenticated(world.at(1).redis, "b").await;
     let is_alone = async { while !last.ask(&["INFO", "clients"]).await.text().contains("connected_clients:1\r\n") {} };
     tokio::time::timeout(DEADLINE, is_alone).await.expect("nobody is counted who is gone");

@@ -3,7 +3,6 @@
 use std::io;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::time::Duration;
 
 use bytes::Bytes;
 use ringway_protocol::memcache::{Limits, Parsed, Refusal, Request, Tokens, Verb, parse, reply};
@@ -13,20 +12,18 @@ use tokio::net::TcpStream;
 use super::{Access, local, spread, whole};
 use crate::DataTier;
 use crate::bucket::Guest;
+use crate::door::accept::AUTH_DEADLINE;
 use crate::door::input::Input;
 use crate::door::output::Output;
+use crate::door::pace::keep_to_quota;
 use crate::door::session::bucket_for;
 use crate::fail::Fail;
 use crate::memcache::{self, LIMITS, server_error};
 
 /// Requests of one batch; the rest of what was read comes next.
 const BATCH_LEN_MAX: usize = 64;
-/// Long values stay in the buffer they came in.
-const SHARED_LEN_MIN: usize = 32 * 1024;
 /// What somebody unknown may send: as much as a bucket's name and token need.
 const UNKNOWN_LIMITS: Limits = Limits { line_len_max: 2048, value_len_max: 1024 };
-/// How long somebody may take to say who it is.
-const AUTH_DEADLINE: Duration = Duration::from_secs(60);
 
 struct Connection {
     input: Input,
@@ -117,18 +114,9 @@ impl Connection {
             if !self.input.is_enough() {
                 break;
             }
-            let end = if self.input.bytes().len() >= SHARED_LEN_MIN {
-                let (all, mut used) = (self.input.take(), 0);
-                let end = self.run_batch(tier, &all, Some(&all), &mut used).await?;
-                self.input.put_back(&all[used..]);
-                end
-            } else {
-                let (input, mut used) = (std::mem::take(&mut self.input), 0);
-                let end = self.run_batch(tier, input.bytes(), None, &mut used).await?;
-                self.input = input;
-                self.input.done(used);
-                end
-            };
+            let (lent, mut used) = (self.input.lend(), 0);
+            let end = self.run_batch(tier, lent.bytes(), lent.source(), &mut used).await?;
+            self.input.take_back(lent, used);
             match end {
                 Some(End::Full) => self.input.need(1),
                 Some(End::Needs(needed)) => self.input.need(needed),
@@ -322,19 +310,6 @@ impl<'a> Step<'a> {
             reply::line(out, text);
         }
     }
-}
-
-/// Waits until the bucket may do so many operations on this node.
-async fn keep_to_quota(tier: &DataTier, bucket: &str, count: usize) -> Result<(), Fail> {
-    let view = tier.view();
-    let Some(bucket) = view.buckets.get(bucket).filter(|bucket| bucket.spec.ops_per_second.is_some()) else {
-        return Ok(());
-    };
-    let wait = bucket.wait_for(count, ringway_rt::clock::wall_ns())?;
-    if !wait.is_zero() {
-        tokio::time::sleep(wait).await;
-    }
-    Ok(())
 }
 
 /// Those of a `get`, or the one of another request.
