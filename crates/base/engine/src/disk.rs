@@ -88,7 +88,8 @@ impl Disk {
             .cache_size(CACHE_BYTES)
             .max_journaling_size(JOURNAL_BYTES_MAX)
             .manual_journal_persist(true)
-            .worker_threads(2)
+            // Of several, fjall 3's first one passes a compaction on to the next, over and over, until somebody is free to do it.
+            .worker_threads(1)
             .open()?;
         let names = Names::new(database.clone(), keyspace(&database, NAMES)?);
         let cells = keyspace(&database, CELLS)?;
