@@ -10,7 +10,7 @@ use mio::{Events, Poll, Registry};
 use tokio::io::Interest;
 use tokio::io::unix::AsyncFd;
 
-/// Of one task. Sockets are put in through [`Crowd::registry`]; each is told of once when something arrives, not again while it is
+/// Of one task. Sockets are put in through [`Queue::registry`]; each is told of once when something arrives, not again while it is
 /// not read.
 #[derive(Debug)]
 pub struct Crowd {

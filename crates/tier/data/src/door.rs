@@ -3,6 +3,7 @@
 mod accept;
 mod batch;
 mod blocking;
+mod calm;
 mod cluster;
 mod connection;
 mod gather;

@@ -212,7 +212,11 @@ async fn run_one_alone(
     }
 }
 
-async fn run_whole(tier: &Arc<DataTier>, session: &Session, asked: Whole) -> Ran<ringway_protocol::resp::Reply> {
+pub(super) async fn run_whole(
+    tier: &Arc<DataTier>,
+    session: &Session,
+    asked: Whole,
+) -> Ran<ringway_protocol::resp::Reply> {
     let bucket = session.bucket().ok_or(Fail::NO_AUTH)?;
     whole::run(tier, bucket, asked).await.map_err(Fail::from)
 }

@@ -14,9 +14,8 @@ use crate::DataTier;
 use crate::call::{Args, Written};
 use crate::door::accept::AUTH_DEADLINE;
 use crate::door::batch;
-use crate::door::input::{Input, SHARED_LEN_MIN};
+use crate::door::input::Input;
 use crate::door::lobby::Lobby;
-use crate::door::local::Local;
 use crate::door::output::Output;
 use crate::door::pace::keep_to_quota;
 use crate::door::session::Session;
@@ -51,21 +50,11 @@ enum End {
 struct Found<'a> {
     /// The words of all, one behind the other.
     words: Vec<&'a [u8]>,
-    /// Of each command: how many words it has, and where it ends in the input.
-    ends: Vec<(usize, usize)>,
+    /// Of each command: how many words it has.
+    lens: Vec<usize>,
     /// Bytes that are done with when all of them are.
     used: usize,
     end: End,
-}
-
-/// What came of the short way.
-enum Step<'a> {
-    /// All that had come is done and sent.
-    Done,
-    /// Something is to be waited for before the replies may go.
-    Wait(Local<'a>, Written, usize, usize),
-    /// What comes next needs more than this.
-    Long,
 }
 
 /// Has a client go on, or begin, as a task: `replies` are sent, then what it has `said` is run.
@@ -107,19 +96,9 @@ async fn serve(
         if !connection.fill().await? {
             break;
         }
-        is_open = match connection.step(tier) {
-            Step::Done => true,
-            // Large, and only needed while there is something to wait for: an idle client's task stays small.
-            Step::Wait(local, written, mark, ran) => {
-                Box::pin(connection.finish(tier, (local, written, mark, ran))).await?;
-                Box::pin(connection.drain(tier)).await?
-            }
-            Step::Long => {
-                connection.session.note_special();
-                Box::pin(connection.drain(tier)).await?
-            }
-        };
-        connection.session.note_calm();
+        // Large, and only needed while there is something to do: an idle client's task stays small.
+        is_open = Box::pin(connection.drain(tier)).await?;
+        connection.session.calm().note();
     }
     connection.output.flush().await
 }
@@ -186,48 +165,6 @@ impl Connection {
                 () = inbox.is_to_be_cut() => {}
             }
         }
-    }
-
-    /// Runs what can be run here and sends the replies, without waiting for anything: nearly all that most clients say.
-    fn step<'a>(&mut self, tier: &'a DataTier) -> Step<'a> {
-        let bytes = self.input.bytes();
-        if !self.session.takes_the_short_way() || bytes.first() != Some(&b'*') || bytes.len() >= SHARED_LEN_MIN {
-            return Step::Long;
-        }
-        let Some(local) = self.session.begin_local(tier) else { return Step::Long };
-        if local.bucket().spec.ops_per_second.is_some() || self.words.is_partial() {
-            return Step::Long;
-        }
-        let found = find(bytes, &Limits::AUTHENTICATED, BATCH_LEN_MAX, &mut self.words);
-        let (commands, version) = (found.commands(), self.session.version());
-        let (out, mut written) = (self.output.out(version), Written::default());
-        let mark = out.mark();
-        let ran = local.run(&commands, None, &mut written, out);
-        let (used, is_all) = (found.ends[..ran].last().map_or(0, |(_, end)| *end), ran == commands.len());
-        let needed = match found.end {
-            End::Needs(needed) if is_all => needed,
-            _ => 1,
-        };
-        let is_done = is_all && matches!(found.end, End::Needs(_));
-        if !is_done {
-            self.words.clear();
-        }
-        self.input.need(needed);
-        self.input.done(used);
-        if written.count > 0 && local.must_wait(&written) {
-            return Step::Wait(local, written, mark, ran);
-        }
-        tier.finish_alone(local.view(), local.bucket(), &written);
-        if is_done && self.output.send_now() { Step::Done } else { Step::Long }
-    }
-
-    /// Waits until what was written may be acknowledged.
-    async fn finish(&mut self, tier: &Arc<DataTier>, step: (Local<'_>, Written, usize, usize)) -> io::Result<()> {
-        let (local, written, mark, ran) = step;
-        if let Err(error) = tier.finish_writing(local.view(), local.bucket(), written).await {
-            self.refuse(mark, ran, &error.fail());
-        }
-        Ok(())
     }
 
     /// All replies since then become errors. Which of them were reads does not matter: the client is to try again.
@@ -320,10 +257,11 @@ impl Connection {
             }
             commands = &commands[ran..];
         }
-        match commands.is_empty() {
-            true => Ok(()),
-            false => batch::run(tier, &mut self.session, commands, &mut self.output).await,
+        if commands.is_empty() {
+            return Ok(());
         }
+        self.session.calm().end();
+        batch::run(tier, &mut self.session, commands, &mut self.output).await
     }
 
     /// Runs those at the front that this node can run just so. How many.
@@ -345,19 +283,19 @@ impl Connection {
 impl Found<'_> {
     fn commands(&self) -> Vec<Args<'_>> {
         let mut rest = &self.words[..];
-        let take = |(len, _): &(usize, usize)| {
+        let take = |len: &usize| {
             let (args, after) = rest.split_at(*len);
             rest = after;
             args
         };
-        self.ends.iter().map(take).collect()
+        self.lens.iter().map(take).collect()
     }
 }
 
 /// The complete commands at the start of `input`, up to the first that is typed as a line.
 fn find<'a>(input: &'a [u8], limits: &Limits, len_max: usize, words: &mut Words) -> Found<'a> {
-    let mut found = Found { words: Vec::with_capacity(48), ends: Vec::with_capacity(16), used: 0, end: End::Full };
-    while found.ends.len() < len_max {
+    let mut found = Found { words: Vec::with_capacity(48), lens: Vec::with_capacity(16), used: 0, end: End::Full };
+    while found.lens.len() < len_max {
         let rest = &input[found.used..];
         if !words.is_partial() && rest.first().is_some_and(|byte| *byte != b'*') {
             break;
@@ -367,7 +305,7 @@ fn find<'a>(input: &'a [u8], limits: &Limits, len_max: usize, words: &mut Words)
                 let before = found.words.len();
                 found.words.extend(words.args(rest).iter().map(|word| part_of(input, word)));
                 found.used += used;
-                found.ends.push((found.words.len() - before, found.used));
+                found.lens.push(found.words.len() - before);
             }
             Parsed::Empty { used } => found.used += used,
             Parsed::Incomplete { needed } => {

@@ -149,7 +149,7 @@ impl Lobby {
     /// The client goes on as a task: `replies` are sent, then what it has said is run.
     fn leave(self: &Arc<Self>, tier: &Arc<DataTier>, callers: &mut Callers, token: usize, replies: Out, said: &[u8]) {
         if let Some(Caller { socket, mut session, rest, .. }) = self.take(callers, token) {
-            session.note_special();
+            session.calm().end();
             let said = if said.is_empty() { &rest } else { said };
             connection::go_on(tier, self, socket.into(), session, replies, said);
         }

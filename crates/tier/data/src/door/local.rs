@@ -14,13 +14,11 @@ use crate::DataTier;
 use crate::bucket::Bucket;
 use crate::call::{Args, Scene, Written};
 use crate::command::{self, Run, Spec};
+use crate::door::output::OUTPUT_LEN_MAX;
 use crate::execute::run_alone;
 use crate::fail::Fail;
 use crate::handover::Running;
 use crate::view::View;
-
-/// Nothing more is run for a client before it has taken that much.
-pub(super) const OUTPUT_LEN_MAX: usize = 256 * 1024;
 
 /// What a batch of commands is run with.
 pub(super) struct Local<'a> {

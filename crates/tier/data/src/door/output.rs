@@ -9,8 +9,9 @@ use ringway_protocol::resp::{Out, Reply, RespVersion};
 use tokio::io::AsyncWriteExt;
 use tokio::net::TcpStream;
 
-/// Replies are written when they are this long, so that a long batch does not pile them up.
-const OUTPUT_LEN_MAX: usize = 256 * 1024;
+/// Replies are written when they are this long, so that a long batch does not pile them up; nothing more is run for a client before
+/// it has taken that much.
+pub(super) const OUTPUT_LEN_MAX: usize = 256 * 1024;
 /// A client that takes no replies for this long is cut.
 const WRITE_DEADLINE: Duration = Duration::from_secs(20);
 
@@ -89,26 +90,6 @@ impl Output {
 
     pub(super) async fn flush_if_long(&mut self) -> io::Result<()> {
         if self.out.len() >= OUTPUT_LEN_MAX { self.flush().await } else { Ok(()) }
-    }
-
-    /// Sends what waits if the kernel takes it all at once. Whether it did.
-    pub(super) fn send_now(&mut self) -> bool {
-        match self.out.plain() {
-            Some([]) => true,
-            // What was sent of it is cut off; the rest is sent by who waits.
-            Some(bytes) => match self.stream.try_write(bytes) {
-                Ok(len) if len == bytes.len() => {
-                    self.out.clear();
-                    true
-                }
-                Ok(len) => {
-                    self.out.advance(len);
-                    false
-                }
-                Err(_) => false,
-            },
-            None => false,
-        }
     }
 
     pub(super) async fn flush(&mut self) -> io::Result<()> {

@@ -13,6 +13,7 @@ use crate::bucket::{Bucket, Guest};
 use crate::call::Args;
 use crate::command::{SessionKind, Spec, select, specs, text};
 use crate::door::accept::Opened;
+use crate::door::calm::Calm;
 use crate::door::local::Local;
 use crate::door::output::Output;
 use crate::door::pubsub::{self, Listening};
@@ -57,16 +58,6 @@ pub(super) struct Session {
     opened: Arc<Opened>,
 }
 
-/// How many times in a row a client has to ask nothing special before it is served with others ([`super::lobby`]): more each time
-/// that it does after all.
-#[derive(Debug, Default)]
-struct Calm {
-    seen: u8,
-    wanted: u8,
-}
-
-const CALM_MAX: u8 = 64;
-
 impl Session {
     pub(super) fn new(opened: Arc<Opened>, local: SocketAddr) -> Self {
         Self {
@@ -94,14 +85,9 @@ impl Session {
         *self = Self::new(opened, self.local);
     }
 
-    /// It was answered at once.
-    pub(super) fn note_calm(&mut self) {
-        self.calm.seen = self.calm.seen.saturating_add(1);
-    }
-
-    /// It could not be answered at once.
-    pub(super) fn note_special(&mut self) {
-        self.calm = Calm { seen: 0, wanted: (2 * self.calm.wanted).clamp(1, CALM_MAX) };
+    /// How it has asked lately.
+    pub(super) fn calm(&mut self) -> &mut Calm {
+        &mut self.calm
     }
 
     pub(super) fn is_authenticated(&self) -> bool {
@@ -162,8 +148,7 @@ impl Session {
 
     /// Whether nothing but what it says is to be waited for.
     pub(super) fn only_asks(&self) -> bool {
-        let is_calm = self.calm.seen >= self.calm.wanted;
-        is_calm && self.takes_the_short_way() && self.listening.is_none() && !self.closing
+        self.calm.is_enough() && self.takes_the_short_way() && self.listening.is_none() && !self.closing
     }
 
     /// In version 2 a client that listens can do little else: replies would look like messages.

@@ -7,7 +7,7 @@
 use std::sync::Arc;
 
 use bytes::{BufMut, Bytes, BytesMut};
-use ringway_protocol::resp::{RespVersion, reply_len};
+use ringway_protocol::resp::{Out, Reply, RespVersion, read_reply, reply_len};
 use ringway_ring::Partition;
 
 use crate::DataTier;
@@ -15,7 +15,7 @@ use crate::bucket::Bucket;
 use crate::call::Args;
 use crate::command::{Run, SessionKind, Spec, key_positions};
 use crate::door::session::Session;
-use crate::door::{scripting, whole};
+use crate::door::{batch, scripting};
 use crate::fail::{Fail, Ran};
 use crate::unit::{Body, Unit, Watched, Words};
 
@@ -132,10 +132,9 @@ fn failed(reply: &[u8]) -> Fail {
 }
 
 fn numbers(reply: &[u8]) -> Option<Vec<u64>> {
-    let text = std::str::from_utf8(reply).ok()?;
-    let mut lines = text.strip_prefix('*')?.lines();
-    lines.next()?;
-    lines.map(|line| line.strip_prefix(':')?.parse::<i64>().ok().map(|number| number as u64)).collect()
+    let Ok(Some((Reply::Array(items), _))) = read_reply(reply) else { return None };
+    let number = |item| if let Reply::Int(number) = item { Some(number as u64) } else { None };
+    items.into_iter().map(number).collect()
 }
 
 async fn run_one(tier: &Arc<DataTier>, bucket: &Bucket, unit: Unit, version: RespVersion) -> Ran<Bytes> {
@@ -260,16 +259,15 @@ fn one_partition(bucket: &Bucket, commands: &Numbered, watched: &[Watched]) -> R
 async fn run_alone(tier: &Arc<DataTier>, session: &mut Session, words: &Words) -> Bytes {
     let slices = words.as_slices();
     let result = match Spec::of(&slices).map(|spec| spec.run) {
-        Ok(Run::Whole(function)) => match (function(&slices), session.bucket()) {
-            (Ok(asked), Some(bucket)) => whole::run(tier, bucket, asked).await.map_err(Fail::from),
-            (Err(fail), _) => Err(fail),
-            (_, None) => Err(Fail::NO_AUTH),
+        Ok(Run::Whole(function)) => match function(&slices) {
+            Ok(asked) => batch::run_whole(tier, session, asked).await,
+            Err(fail) => Err(fail),
         },
         Ok(Run::Session(kind)) => super::session::answer(tier, session, kind, &slices).await,
         Ok(_) => Err(NOT_HERE),
         Err(fail) => Err(fail),
     };
-    let mut out = ringway_protocol::resp::Out::new(session.version());
+    let mut out = Out::new(session.version());
     match result {
         Ok(reply) => out.reply(&reply),
         Err(fail) => return fail.reply(),

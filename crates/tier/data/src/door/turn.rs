@@ -14,7 +14,8 @@ use ringway_ring::Partition;
 use crate::DataTier;
 use crate::bucket::Bucket;
 use crate::call::{Scene, Written};
-use crate::door::local::{Found, Local, OUTPUT_LEN_MAX, run_found};
+use crate::door::local::{Found, Local, run_found};
+use crate::door::output::OUTPUT_LEN_MAX;
 use crate::door::session::Session;
 use crate::view::View;
 

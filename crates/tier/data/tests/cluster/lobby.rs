@@ -6,6 +6,14 @@ use crate::client::{Client, array};
 use crate::world::World;
 
 const DEADLINE: Duration = Duration::from_secs(10);
+const WRONG_TYPE: &str = "-WRONGTYPE Operation against a key holding the wrong kind of value\r\n";
+
+async fn world(nodes: u8) -> World {
+    let world = World::new(nodes).await;
+    world.bucket("b", |spec| spec.replicas = nodes);
+    world.heard_of("b").await;
+    world
+}
 
 fn random(below: usize) -> usize {
     (ringway_rt::random::number() % below as u64) as usize
@@ -24,7 +32,7 @@ fn conversation(client: usize, len: usize) -> (String, String) {
                 (vec!["INCR", &count], format!(":{sum}\r\n"))
             }
             8 => (vec!["GET", "nothing"], "$-1\r\n".to_owned()),
-            9 => (vec!["LPUSH", &count, "x"], wrong_type(sum)),
+            9 => (vec!["LPUSH", &count, "x"], WRONG_TYPE.to_owned()),
             10 => (vec!["ECHO", &value], format!("${}\r\n{value}\r\n", value.len())),
             _ => (vec!["MULTI"], "+OK\r\n".to_owned()),
         };
@@ -39,11 +47,6 @@ fn conversation(client: usize, len: usize) -> (String, String) {
         }
     }
     (said, replies)
-}
-
-fn wrong_type(sum: i32) -> String {
-    assert!(sum >= 0);
-    "-WRONGTYPE Operation against a key holding the wrong kind of value\r\n".to_owned()
 }
 
 /// Says it in pieces that end anywhere.
@@ -61,9 +64,7 @@ async fn talk(mut client: Client, said: String, replies: String) {
 #[tokio::test(flavor = "multi_thread")]
 async fn words_that_come_in_any_pieces_are_answered_in_order_for_each_client() {
     for nodes in [1, 2] {
-        let world = World::new(nodes).await;
-        world.bucket("b", |spec| spec.replicas = nodes);
-        world.heard_of("b").await;
+        let world = world(nodes).await;
         let mut talks = Vec::new();
         for number in 0..24 {
             let client = Client::authenticated(world.at(1).redis, "b").await;
@@ -80,9 +81,7 @@ async fn words_that_come_in_any_pieces_are_answered_in_order_for_each_client() {
 async fn a_client_that_closes_after_its_last_word_has_its_replies_and_is_gone() {
     // Of two nodes each write is waited for: the client closes meanwhile.
     for nodes in [1, 2] {
-        let world = World::new(nodes).await;
-        world.bucket("b", |spec| spec.replicas = nodes);
-        world.heard_of("b").await;
+        let world = world(nodes).await;
         let mut clients = Vec::new();
         for _ in 0..20 {
             let mut client = Client::authenticated(world.at(1).redis, "b").await;
@@ -115,9 +114,7 @@ async fn only_one_is_left(world: &World) {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn who_does_not_read_does_not_stop_the_others() {
-    let world = World::new(1).await;
-    world.bucket("b", |_| {});
-    world.heard_of("b").await;
+    let world = world(1).await;
     let value = "x".repeat(20_000);
     let mut others = Vec::new();
     for _ in 0..8 {

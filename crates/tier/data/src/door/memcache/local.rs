@@ -12,11 +12,8 @@ use super::connection::Step;
 use crate::DataTier;
 use crate::call::{Call, Keys, Scene, Written};
 use crate::door::local::Local;
-use crate::door::output::Output;
+use crate::door::output::{OUTPUT_LEN_MAX, Output};
 use crate::{fail::Fail, memcache};
-
-/// Nothing more is run for a client before it has taken that much.
-const OUTPUT_LEN_MAX: usize = 256 * 1024;
 
 /// Runs steps in order until one needs more than this node. How many.
 pub(super) async fn run(
