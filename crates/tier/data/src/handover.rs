@@ -10,8 +10,8 @@
 //! whenever nodes fail at this level of consistency.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
@@ -56,6 +56,8 @@ pub(crate) struct Handover {
     owed: Mutex<BTreeMap<Partition, Owed>>,
     /// How many partitions are owed.
     owed_len: watch::Sender<usize>,
+    /// The same, for who only looks: on every core, for every few commands.
+    is_any_owed: AtomicBool,
     is_owed: Notify,
 }
 
@@ -74,6 +76,7 @@ impl Default for Handover {
             ended: Mutex::new(ended),
             owed: Mutex::default(),
             owed_len: watch::channel(0).0,
+            is_any_owed: AtomicBool::new(false),
             is_owed: Notify::new(),
         }
     }
@@ -132,7 +135,13 @@ impl Handover {
                 owed.insert(partition, Owed { epoch: now.holders.since(partition), nodes });
             }
         }
+        self.note_owed(owed);
+    }
+
+    fn note_owed(&self, owed: MutexGuard<'_, BTreeMap<Partition, Owed>>) {
         let len = owed.len();
+        self.is_any_owed.store(len > 0, Ordering::SeqCst);
+        // Who waits looks at the map when he hears of it.
         drop(owed);
         self.owed_len.send_replace(len);
         if len > 0 {
@@ -142,7 +151,7 @@ impl Handover {
 
     /// Whether somebody is to be asked before some partition is executed here.
     pub(crate) fn is_any_owed(&self) -> bool {
-        *self.owed_len.borrow() > 0
+        self.is_any_owed.load(Ordering::SeqCst)
     }
 
     /// Returns when all of these partitions are this node's to execute, as far as others had to be asked.
@@ -161,7 +170,7 @@ impl Handover {
     }
 }
 
-fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
@@ -193,12 +202,7 @@ impl DataTier {
         join_all(by_node.into_iter().map(|((node, epoch), set)| self.ask_one_to_yield(node, epoch, set))).await;
         let mut owed = lock(&self.handover.owed);
         owed.retain(|partition, now| asked.get(partition).is_none_or(|asked| asked.epoch != now.epoch));
-        let len = owed.len();
-        drop(owed);
-        self.handover.owed_len.send_replace(len);
-        if len > 0 {
-            self.handover.is_owed.notify_one();
-        }
+        self.handover.note_owed(owed);
     }
 
     async fn ask_one_to_yield(&self, node: NodeId, epoch: u64, partitions: PartitionSet) {

@@ -50,6 +50,7 @@ mod returning;
 mod route;
 mod scan;
 mod scripting;
+mod sources;
 mod sweep;
 mod sync_partitions;
 mod sync_ranges;

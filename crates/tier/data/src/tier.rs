@@ -29,6 +29,7 @@ use crate::outbox::Outboxes;
 use crate::peer_door::{DataDoor, TransferDoor};
 use crate::returning::Returning;
 use crate::stats::Stats;
+use crate::sources::Sources;
 use crate::view::{Reached, View};
 use crate::waiters::Waiters;
 use crate::{Config, Error, door, handover, repair, returning, sweep, transfer};
@@ -64,10 +65,8 @@ pub struct DataTier {
     pub(crate) cores: Cores,
     /// Of each core.
     pub(crate) lobbies: Vec<Arc<Lobby>>,
-    catalog: watch::Receiver<Arc<Catalog>>,
-    holders: watch::Receiver<Arc<Holders>>,
-    reach: watch::Receiver<Reached>,
-    view: ArcSwap<View>,
+    sources: Sources,
+    view: ArcSwap<Current>,
     /// Cells by bucket name; held while a view is made.
     held: Mutex<HashMap<String, Arc<Held>>>,
     disk: OnceLock<Arc<Disk>>,
@@ -77,6 +76,18 @@ pub struct DataTier {
     refusals: AtomicU64,
     heard_epoch: AtomicU64,
     started: Instant,
+}
+
+/// A view, and what it was made of.
+struct Current {
+    view: Arc<View>,
+    sources: Sources,
+}
+
+impl Current {
+    fn is_outdated(&self) -> bool {
+        self.sources.have_changed(&self.view)
+    }
 }
 
 impl std::fmt::Debug for DataTier {
@@ -97,7 +108,7 @@ impl DataTier {
     ) -> Arc<Self> {
         ringway_values::set_hash_seed(config.hash_seed);
         let own = peers.own_id();
-        let (catalog, holders, reach) = (log.watch(), placement.watch(), membership.watch());
+        let sources = Sources { catalog: log.watch(), holders: placement.watch(), reach: membership.watch() };
         let empty = View::new(own, Arc::default(), Arc::default(), Arc::default(), BTreeSet::new(), HashMap::new());
         let cores = Cores::start("data").expect("threads can be started when the node starts");
         let lobbies = cores.handles().iter().map(|core| Lobby::new(core.clone()));
@@ -123,10 +134,8 @@ impl DataTier {
             long_messages: LongMessages::default(),
             cores,
             lobbies,
-            catalog,
-            holders,
-            reach,
-            view: ArcSwap::from_pointee(empty),
+            view: ArcSwap::from_pointee(Current { view: Arc::new(empty), sources: sources.unread() }),
+            sources,
             held: Mutex::default(),
             disk: OnceLock::new(),
             opening: tokio::sync::Mutex::new(()),
@@ -164,25 +173,25 @@ impl DataTier {
 
     /// The view of now: made anew if the catalog, the ring or the reachable nodes have changed since.
     pub(crate) fn view(&self) -> Arc<View> {
-        let view = self.view.load();
-        if self.is_current(&view) {
-            return Arc::clone(&view);
+        let current = self.view.load();
+        if !current.is_outdated() {
+            return Arc::clone(&current.view);
         }
-        drop(view);
+        drop(current);
         self.renew_view(false)
     }
 
     pub(crate) fn catalog_changes(&self) -> watch::Receiver<Arc<Catalog>> {
-        self.catalog.clone()
+        self.sources.catalog.clone()
     }
 
     pub(crate) fn ring_changes(&self) -> watch::Receiver<Arc<Holders>> {
-        self.holders.clone()
+        self.sources.holders.clone()
     }
 
     /// Waits until this node knows the ring's `epoch`, but not for long. Whether it does.
     pub(crate) async fn knows_epoch(&self, epoch: u64) -> bool {
-        let mut holders = self.holders.clone();
+        let mut holders = self.sources.holders.clone();
         let known = holders.wait_for(|holders| holders.epoch() >= epoch);
         matches!(tokio::time::timeout(EPOCH_WAIT, known).await, Ok(Ok(_)))
     }
@@ -198,7 +207,7 @@ impl DataTier {
     }
 
     pub(crate) fn reach_changes(&self) -> watch::Receiver<Reached> {
-        self.reach.clone()
+        self.sources.reach.clone()
     }
 
     /// The bucket, opened if it is not yet.
@@ -221,14 +230,14 @@ impl DataTier {
     /// of each node of the catalog, up or down, but not for long.
     pub(crate) async fn hear_of_others(&self) {
         // Before the catalog is here there are no buckets to answer for, and nobody is known to be missing.
-        if self.has_heard.load(Ordering::Relaxed) || self.catalog.borrow().nodes.is_empty() {
+        if self.has_heard.load(Ordering::Relaxed) || self.sources.catalog.borrow().nodes.is_empty() {
             return;
         }
         let knows_all = |reach: &Reached| {
-            let catalog = self.catalog.borrow();
+            let catalog = self.sources.catalog.borrow();
             catalog.nodes.keys().all(|node| *node == self.own || reach.contains_key(node))
         };
-        let mut reach = self.reach.clone();
+        let mut reach = self.sources.reach.clone();
         let left = GOSSIP_WAIT.saturating_sub(self.started.elapsed());
         // Heard or not: after this it goes on with what is known.
         let _ = tokio::time::timeout(left, reach.wait_for(knows_all)).await.map(|heard| heard.map(drop));
@@ -256,12 +265,6 @@ impl DataTier {
         self.membership.report_failure(node);
     }
 
-    fn is_current(&self, view: &View) -> bool {
-        Arc::ptr_eq(&view.holders, &self.holders.borrow())
-            && Arc::ptr_eq(&view.reach, &self.reach.borrow())
-            && Arc::ptr_eq(&view.catalog, &self.catalog.borrow())
-    }
-
     /// Something that a view is made of has changed without telling.
     pub(crate) fn look_again(&self) {
         self.renew_view(true);
@@ -269,24 +272,25 @@ impl DataTier {
 
     fn renew_view(&self, anyway: bool) -> Arc<View> {
         let mut held = self.held.lock().unwrap_or_else(PoisonError::into_inner);
-        let before = self.view.load_full();
-        if !anyway && self.is_current(&before) {
-            return before;
+        let current = self.view.load_full();
+        let before = &current.view;
+        if !anyway && !current.is_outdated() {
+            return before.clone();
         }
-        let (catalog, reach) = (self.catalog.borrow().clone(), self.reach.borrow().clone());
-        let holders = self.holders.borrow().clone();
+        let mut sources = self.sources.clone();
+        let (catalog, holders, reach) = sources.read();
         let returned = returned(&before.reach, &reach);
         self.close_deleted(&catalog, &mut held);
         self.dirty.keep(|node| catalog.nodes.contains_key(&node));
         let buckets = open_buckets(&catalog, &mut held);
         let returning = self.returning.note(&before.reach, &reach);
         let view = Arc::new(View::new(self.own, catalog, holders, reach, returning, buckets));
-        view.buckets.values().for_each(|bucket| bucket.adapt(&before, &view, &returned));
-        self.handover.note_view(&before, &view);
+        view.buckets.values().for_each(|bucket| bucket.adapt(before, &view, &returned));
+        self.handover.note_view(before, &view);
         if before.is_given_up() {
             view.buckets.values().for_each(|bucket| bucket.held.set_strays(true));
         }
-        self.view.store(view.clone());
+        self.view.store(Arc::new(Current { view: view.clone(), sources }));
         self.repair_wanted.notify_one();
         view
     }
@@ -304,7 +308,7 @@ impl DataTier {
 
     async fn open_from_disk(self: &Arc<Self>, name: &str) -> Result<(), Error> {
         let _one_at_a_time = self.opening.lock().await;
-        let catalog = self.catalog.borrow().clone();
+        let catalog = self.sources.catalog.borrow().clone();
         let Some(bucket) = catalog.buckets.get(name).cloned() else { return Ok(()) };
         let is_open = self.held.lock().unwrap_or_else(PoisonError::into_inner).contains_key(name);
         if is_open {
@@ -331,7 +335,7 @@ impl DataTier {
             if tier.disk.get().is_none() && !tier.config.dir.exists() {
                 return Ok(());
             }
-            let catalog = tier.catalog.borrow().clone();
+            let catalog = tier.sources.catalog.borrow().clone();
             let kept: BTreeSet<String> = catalog.buckets.values().map(stored_name).collect();
             tier.open_disk()?.keep_only(catalog.revision, |name| kept.contains(name)).map(drop)
         };
