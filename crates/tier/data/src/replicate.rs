@@ -248,6 +248,9 @@ impl DataTier {
 }
 
 fn apply_all(bucket: &Bucket, updates: Vec<(u16, Bytes, Update)>) -> Result<Vec<u32>, Error> {
+    let keys: Vec<(Partition, &[u8])> =
+        updates.iter().filter_map(|(number, key, _)| Some((partition(*number)?, &key[..]))).collect();
+    bucket.store().prefetch(&keys);
     let mut gaps = Vec::new();
     for (at, (number, key, update)) in updates.into_iter().enumerate() {
         let Some(partition) = partition(number) else { continue };
