@@ -33,7 +33,7 @@ const CACHE_BYTES: u64 = 64 << 20;
 /// Journals together; older ones go when what they hold is in tables.
 const JOURNAL_BYTES_MAX: u64 = 128 << 20;
 /// Writes before they become a table.
-const MEMTABLE_BYTES_MAX: u64 = 16 << 20;
+const MEMTABLE_BYTES_MAX: u64 = 32 << 20;
 /// Keyspaces. Nobody's bucket is called like this.
 const NAMES: &str = "ringway names";
 const CELLS: &str = "ringway cells";

@@ -46,8 +46,8 @@ pub const BUCKET_MAX: u32 = record::NOTE - 1;
 const LEISURE: Duration = Duration::from_secs(1);
 /// As much as this is written without anybody asking.
 const EAGER_BYTES: usize = 1 << 20;
-/// Kept to be written over, while there is room for a hundred times as much.
-const SPARES_MAX: usize = 2;
+/// Kept to be written over, while there is room for a hundred times as much: as many as a busy log has between two cuts.
+const SPARES_MAX: usize = 6;
 const SPARE_SHARE: u64 = 100;
 
 /// A place in the log: how many bytes were appended before it. Grows over restarts, until nothing is left of the log.
@@ -282,14 +282,15 @@ impl Log {
     }
 
     fn let_go(&self, cut: Vec<Closed>) -> std::io::Result<()> {
-        let is_roomy = self.volume.free() / SPARE_SHARE > self.inner.config.segment_bytes;
+        let fit = self.volume.free() / SPARE_SHARE / self.inner.config.segment_bytes.max(1);
+        let spares_max = SPARES_MAX.min(fit as usize);
         let mut spares = self.volume.names()?.iter().filter(|name| is_spare(name)).count();
         for closed in cut {
             let name = closed.segment.name();
             // What is shorter was not worth keeping, what is longer held something huge.
             let is_handy =
                 (self.inner.config.segment_bytes / 4..=self.inner.config.segment_bytes).contains(&closed.len);
-            if is_roomy && is_handy && spares < SPARES_MAX {
+            if is_handy && spares < spares_max {
                 self.volume.rename(&name, &spare_name(closed.segment.base))?;
                 spares += 1;
             } else {

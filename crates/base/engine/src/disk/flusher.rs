@@ -16,12 +16,13 @@ use super::Shared;
 use crate::Error;
 use crate::backing::FLUSH_PARTS;
 
-/// How long something may be in the log only.
-const ROUND_EVERY: Duration = Duration::from_secs(2);
+/// How long something may be in the log only: what is written again and again within that time reaches the database once.
+const ROUND_EVERY: Duration = Duration::from_secs(5);
 /// Between two rounds, however much they are wanted.
 const PAUSE: Duration = Duration::from_millis(20);
-/// So much in the log begins a round at once.
-const LOG_BYTES_EAGER: u64 = 64 << 20;
+/// So much in the log begins a round at once. Less than what a bucket may have in memory: what is not in the database cannot be
+/// evicted.
+const LOG_BYTES_EAGER: u64 = 192 << 20;
 /// With so much in the log, writes are refused until a round has succeeded.
 const LOG_BYTES_MAX: u64 = 512 << 20;
 
