@@ -8,7 +8,7 @@ use ringway_ring::{PARTITION_COUNT, Partition};
 
 use crate::entry::Entry;
 use crate::handle::SHARD_COUNT;
-use crate::line::Lines;
+use crate::line::{Line, Lines};
 use crate::readers::{Readers, Retired};
 use crate::register_ref::Seen;
 use crate::tally::Usage;
@@ -79,6 +79,10 @@ impl Sums {
     }
 }
 
+/// How much of an entry is prefetched, in cache lines.
+const ENTRY_LINES_MIN: usize = 2;
+const ENTRY_LINES_MAX: usize = 20;
+
 /// What the shards of a bucket share: settings, and totals that are read without a lock.
 #[derive(Debug)]
 pub(crate) struct Account {
@@ -127,6 +131,14 @@ impl Account {
 
     pub(crate) fn set_retention(&self, retention_ms: u64) {
         self.retention_ms.store(retention_ms, Ordering::Relaxed);
+    }
+
+    /// How many cache lines of an entry are worth prefetching: as many as most entries have, for which one is wanted is not known
+    /// before it is there. What is longer than the most is read in one go, which the processor sees coming.
+    pub(crate) fn entry_lines(&self) -> usize {
+        let (bytes, keys) = (self.bytes.load(Ordering::Relaxed), self.keys.load(Ordering::Relaxed));
+        let mean = usize::try_from(bytes / keys.max(1)).unwrap_or(0);
+        mean.div_ceil(size_of::<Line>()).clamp(ENTRY_LINES_MIN, ENTRY_LINES_MAX)
     }
 
     /// One entry's figures changed. Overwriting in place costs nothing here.

@@ -112,6 +112,7 @@ impl BucketStore {
     /// Brings what commands on these keys will touch into the cache, all at once instead of one after the other. A hint: shards
     /// that are busy are left out.
     pub fn prefetch(&self, keys: &[(Partition, &[u8])]) {
+        let entry_lines = self.account.entry_lines();
         let reading = self.account.readers().enter();
         for keys in keys.chunks(PREFETCH_MAX) {
             let mut places = [(0, Lines::default()); PREFETCH_MAX];
@@ -121,10 +122,10 @@ impl BucketStore {
             }
             for ((partition, key), (spread, lines)) in keys.iter().zip(&places) {
                 if *lines == Lines::SEVERAL {
-                    self.with_table(*partition, |shard, local| shard.table(local).prefetch(key, *spread));
+                    self.with_table(*partition, |shard, local| shard.table(local).prefetch(key, *spread, entry_lines));
                 } else {
                     // SAFETY: `reading` was there before `lines` was read.
-                    unsafe { lines.prefetch_entry(*spread) };
+                    unsafe { lines.prefetch_entry(*spread, entry_lines) };
                 }
             }
         }

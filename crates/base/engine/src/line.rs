@@ -85,16 +85,16 @@ impl Lines {
         }
     }
 
-    /// Brings into the cache what has the tag of a key.
+    /// Brings into the cache what has the tag of a key: so many lines of the entry.
     ///
     /// # Safety
     /// One has been counted among the readers since before this was read.
     #[inline]
-    pub(crate) unsafe fn prefetch_entry(self, spread: u32) {
+    pub(crate) unsafe fn prefetch_entry(self, spread: u32, entry_lines: usize) {
         for line in self.lines_of(spread).into_iter().flatten() {
             // SAFETY: the lines were there when this was read, and are not freed before the caller is counted out.
             let line = unsafe { &*line };
-            line.slots().filter(|slot| slot.tag() == tag_of(spread)).for_each(Slot::prefetch);
+            line.slots().filter(|slot| slot.tag() == tag_of(spread)).for_each(|slot| slot.prefetch(entry_lines));
         }
     }
 

@@ -12,8 +12,6 @@ const USES_MASK: u64 = 0b0011;
 const MAIN_BIT: u64 = 0b0100;
 const DIRTY_BIT: u64 = 0b1000;
 
-/// How much of an entry is prefetched, in cache lines.
-const ENTRY_LINES: usize = 2;
 /// How many uses are remembered.
 pub(crate) const USES_MAX: u64 = USES_MASK;
 
@@ -53,10 +51,10 @@ impl Slot {
         (self.0 & ADDRESS_MASK) as *const u8
     }
 
-    /// Brings a short key and value into the cache.
+    /// Brings so many cache lines of the entry into the cache.
     #[inline]
-    pub(crate) fn prefetch(self) {
-        (0..ENTRY_LINES).for_each(|line| prefetch(self.address().wrapping_add(line * size_of::<Line>())));
+    pub(crate) fn prefetch(self, lines: usize) {
+        (0..lines).for_each(|line| prefetch(self.address().wrapping_add(line * size_of::<Line>())));
     }
 
     pub(crate) fn set_entry(&mut self, entry: Entry) {

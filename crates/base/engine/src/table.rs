@@ -143,9 +143,9 @@ impl Table {
     }
 
     /// For tables of several segments: brings the line of a key into the cache, and then what is in it.
-    pub(crate) fn prefetch(&self, key: &[u8], spread: u32) {
+    pub(crate) fn prefetch(&self, key: &[u8], spread: u32, entry_lines: usize) {
         self.segment(self.segment_at(region_of(key))).find(spread, |slot| {
-            slot.prefetch();
+            slot.prefetch(entry_lines);
             false
         });
     }
