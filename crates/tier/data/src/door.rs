@@ -1,9 +1,10 @@
-//! Driver: the Redis door. Clients begin as a task of their own ([`connection`]); most go on in the lobby of a core ([`lobby`]).
+//! Driver: the Redis door, and what it shares with memcached's ([`memcache`]). Clients begin as a task of their own ([`connection`]); most go on in the lobby of a core ([`lobby`]).
 
 mod accept;
 mod batch;
 mod blocking;
 mod calm;
+mod client;
 mod cluster;
 mod connection;
 mod gather;
@@ -17,6 +18,7 @@ mod pace;
 mod pubsub;
 mod redirect;
 mod scripting;
+mod seen;
 mod session;
 mod transaction;
 mod turn;

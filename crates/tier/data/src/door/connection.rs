@@ -14,6 +14,7 @@ use crate::DataTier;
 use crate::call::{Args, Written};
 use crate::door::accept::AUTH_DEADLINE;
 use crate::door::batch;
+use crate::door::client::Client;
 use crate::door::input::Input;
 use crate::door::lobby::Lobby;
 use crate::door::output::Output;
@@ -86,12 +87,12 @@ async fn serve(
     input: Input,
 ) -> io::Result<()> {
     let stream = TcpStream::from_std(socket)?;
-    let (output, stopping) = (Output::with(stream, replies), tier.tasks.stopping().boxed());
+    let (output, stopping) = (Output::new(stream, replies), tier.tasks.stopping().boxed());
     let mut connection = Connection { input, words: Words::new(), output, session, stopping };
     let mut is_open = Box::pin(connection.drain(tier)).await?;
     while is_open {
         if connection.may_enter(tier) {
-            return lobby.enter(connection.output.into_stream().into_std()?, connection.session);
+            return lobby.enter(connection.output.into_stream().into_std()?, Client::Redis(connection.session));
         }
         if !connection.fill().await? {
             break;

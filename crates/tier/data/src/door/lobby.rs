@@ -24,10 +24,8 @@ use crate::DataTier;
 use crate::Error;
 use crate::bucket::Bucket;
 use crate::call::Written;
-use crate::door::connection;
-use crate::door::session::Session;
+use crate::door::client::{Client, Instead};
 use crate::door::turn::{Answered, Asked, Turn, Wrote};
-use crate::fail::Fail;
 use crate::handover::Running;
 use crate::view::View;
 
@@ -40,10 +38,10 @@ const TURN_LEN: usize = 256 * 1024;
 /// Commands of one turn: the memory of their keys is to stay in the cache until they run.
 const TURN_COMMANDS: usize = 24;
 
-/// A client of this door in between two requests.
-pub(super) struct Caller {
-    pub(super) socket: TcpStream,
-    pub(super) session: Session,
+/// A client in between two requests.
+struct Caller {
+    socket: TcpStream,
+    client: Client,
     /// The beginning of a command.
     rest: Vec<u8>,
     /// Replies that wait for a write to be settled.
@@ -54,7 +52,8 @@ pub(super) struct Caller {
 
 struct Waiting {
     replies: Out,
-    count: usize,
+    /// What is said if it cannot be settled.
+    instead: Instead,
     /// What it had said, and was not run yet.
     left: Vec<u8>,
 }
@@ -117,7 +116,7 @@ impl Lobby {
     }
 
     /// Takes a client that has nothing to wait for.
-    pub(super) fn enter(&self, socket: std::net::TcpStream, session: Session) -> std::io::Result<()> {
+    pub(super) fn enter(&self, socket: std::net::TcpStream, client: Client) -> std::io::Result<()> {
         let mut socket = TcpStream::from_std(socket);
         let mut callers = self.callers();
         let token = callers.free.pop().unwrap_or_else(|| {
@@ -128,7 +127,7 @@ impl Lobby {
             callers.free.push(token);
             return Err(error);
         }
-        let caller = Caller { socket, session, rest: Vec::new(), waiting: None, has_said: None };
+        let caller = Caller { socket, client, rest: Vec::new(), waiting: None, has_said: None };
         callers.places[token] = Some(Box::new(caller));
         Ok(())
     }
@@ -148,10 +147,10 @@ impl Lobby {
 
     /// The client goes on as a task: `replies` are sent, then what it has said is run.
     fn leave(self: &Arc<Self>, tier: &Arc<DataTier>, callers: &mut Callers, token: usize, replies: Out, said: &[u8]) {
-        if let Some(Caller { socket, mut session, rest, .. }) = self.take(callers, token) {
-            session.calm().end();
+        if let Some(Caller { socket, mut client, rest, .. }) = self.take(callers, token) {
+            client.calm().end();
             let said = if said.is_empty() { &rest } else { said };
-            connection::go_on(tier, self, socket.into(), session, replies, said);
+            client.go_on(tier, self, socket.into(), replies, said);
         }
     }
 
@@ -164,7 +163,10 @@ impl Lobby {
             None => Ok(0),
         };
         match sent {
-            Ok(len) => out.advance(len),
+            Ok(len) => {
+                caller.client.note_sent(tier, len);
+                out.advance(len);
+            }
             Err(error) if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::Interrupted) => {}
             Err(error) => {
                 debug!(%error, "connection ended");
@@ -184,12 +186,11 @@ impl Lobby {
         let error = settled.err().map(|error| error.fail());
         for token in tokens {
             let Some(Some(caller)) = callers.places.get_mut(*token) else { continue };
-            let Some(Waiting { mut replies, count, left }) = caller.waiting.take() else { continue };
+            let Some(Waiting { mut replies, instead, left }) = caller.waiting.take() else { continue };
             let has_said = caller.has_said.take();
-            if let Some(Fail(text)) = &error {
-                // Which of them were reads does not matter: the client is to try again.
+            if let Some(fail) = &error {
                 replies.clear();
-                (0..count).for_each(|_| replies.error(text));
+                instead.write(fail, &mut replies);
             }
             self.send(tier, &mut callers, *token, &mut replies, &left);
             if tier.tasks.is_stopping() {
@@ -307,6 +308,7 @@ impl Desk {
         match caller.socket.read(&mut self.bytes[start..until]) {
             Ok(0) => drop(lobby.take(callers, token)),
             Ok(len) => {
+                caller.client.note_read(tier, len);
                 let bytes = from..start + len;
                 let is_long = is_last || len == READ_LEN || bytes.len() >= READ_LEN;
                 self.said.push(Said { token, bytes, is_long });
@@ -341,7 +343,7 @@ impl Desk {
             heard += 1;
             let Some(Some(caller)) = callers.places.get_mut(said.token) else { continue };
             let bytes = &self.bytes[said.bytes.clone()];
-            let taken = if said.is_long { None } else { turn.take(&mut caller.session, bytes, &mut self.words) };
+            let taken = if said.is_long { None } else { turn.take(&mut caller.client, bytes, &mut self.words) };
             match taken {
                 Some(taken) => {
                     caller.rest.extend_from_slice(&bytes[taken.used()..]);
@@ -349,7 +351,7 @@ impl Desk {
                     askers.push(said);
                 }
                 None => {
-                    let version = caller.session.version();
+                    let version = caller.client.version();
                     lobby.leave(tier, callers, said.token, Out::new(version), bytes);
                 }
             }
@@ -361,11 +363,11 @@ impl Desk {
         let wrote = turn.run(&asked, &mut self.out, |number, answered, out| {
             let said = askers[number];
             let bytes = &self.bytes[said.bytes.clone()];
-            if let Some(group) = answered.waits_for.filter(|_| !answered.is_broken) {
+            if let Some((group, _)) = answered.waits_for.as_ref().filter(|_| !answered.is_broken) {
                 waiting.resize_with(waiting.len().max(group + 1), Vec::new);
-                waiting[group].push(said.token);
+                waiting[*group].push(said.token);
             }
-            finish(tier, lobby, callers, said.token, bytes, &answered, out);
+            finish(tier, lobby, callers, said.token, bytes, answered, out);
         });
         waiting.resize_with(wrote.len(), Vec::new);
         wrote
@@ -400,7 +402,7 @@ fn finish(
     callers: &mut Callers,
     token: usize,
     bytes: &[u8],
-    answered: &Answered,
+    answered: Answered,
     out: &mut Out,
 ) {
     let Some(Some(caller)) = callers.places.get_mut(token) else { return out.clear() };
@@ -413,9 +415,9 @@ fn finish(
     if !left.is_empty() {
         caller.rest = Vec::new();
     }
-    if answered.waits_for.is_some() {
+    if let Some((_, instead)) = answered.waits_for {
         let replies = std::mem::take(out);
-        caller.waiting = Some(Waiting { replies, count: answered.ran, left: left.to_vec() });
+        caller.waiting = Some(Waiting { replies, instead, left: left.to_vec() });
         return;
     }
     lobby.send(tier, callers, token, out, left);

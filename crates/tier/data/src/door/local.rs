@@ -78,7 +78,7 @@ impl<'a> Local<'a> {
             scene.store.prefetch(&keys);
         }
         let mut ran = 0;
-        for (args, found) in commands.iter().zip(found) {
+        for (args, found) in commands.iter().zip(&found) {
             if matches!(found, Found::NotHere) {
                 break;
             }
@@ -149,12 +149,12 @@ impl<'a> Local<'a> {
 
 /// Runs a command that can be run here.
 #[inline]
-pub(super) fn run_found(scene: &Scene<'_>, written: &mut Written, found: Found, args: Args<'_>, out: &mut Out) {
+pub(super) fn run_found(scene: &Scene<'_>, written: &mut Written, found: &Found, args: Args<'_>, out: &mut Out) {
     match found {
         Found::NotHere => {}
-        Found::Wrong(Fail(text)) => out.error(&text),
+        Found::Wrong(Fail(text)) => out.error(text),
         Found::Plain(spec) => run_plain(spec, args, out),
-        Found::At(spec, partition) => run_alone(scene, written, partition, (spec, args), out),
+        Found::At(spec, partition) => run_alone(scene, written, *partition, (spec, args), out),
     }
 }
 

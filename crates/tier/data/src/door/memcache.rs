@@ -1,4 +1,5 @@
-//! Driver: the memcached door. Accepts connections; each is a task of its own ([`connection`]).
+//! Driver: the memcached door. Clients begin as a task of their own ([`connection`]); most go on in the lobby of a core
+//! ([`super::lobby`]), beside those of Redis.
 //!
 //! Most clients of memcached cannot say who they are. So a door is either one bucket's, and whoever reaches it may use that
 //! bucket, or it is everybody's, and then a client first has to store `BUCKET TOKEN` under any key, as with `memcached -Y`.
@@ -7,17 +8,22 @@ mod address;
 pub(crate) mod addresses;
 mod connection;
 mod local;
+mod session;
 mod spread;
 mod stats;
+mod step;
 mod whole;
 
 use std::sync::Arc;
 
-use tokio::net::{TcpListener, TcpStream};
-use tracing::debug;
+use tokio::net::TcpListener;
 
+pub(super) use self::connection::go_on;
+pub(super) use self::local::{places_of, run_step};
+pub(super) use self::session::Session;
+pub(super) use self::step::Step;
 use crate::DataTier;
-use crate::door::accept::{Door, Opened};
+use crate::door::accept::Door;
 
 /// Whose door it is.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -38,20 +44,9 @@ impl Access {
 pub(crate) async fn run(tier: Arc<DataTier>, listener: TcpListener, access: Access) {
     let door = Door { name: "memcached", refusal: b"ERROR Too many open connections\r\n" };
     let admit = |stream: std::net::TcpStream, opened| {
-        let (tier_of_task, access) = (tier.clone(), access.clone());
-        // It stays on one core: what is polled there has been registered there.
-        tier.tasks.spawn_on(tier.cores.next().1, "memcached connection", async move {
-            let client = stream.peer_addr();
-            if let Err(error) = serve(&tier_of_task, stream, access).await {
-                debug!(?client, %error, "connection ended");
-            }
-            drop::<Arc<Opened>>(opened);
-        });
+        let (number, _) = tier.cores.next();
+        connection::begin(&tier, &tier.lobbies[number], stream, Session::new(opened), access.clone());
         Ok(())
     };
     door.run(&tier, listener, admit).await;
-}
-
-async fn serve(tier: &Arc<DataTier>, stream: std::net::TcpStream, access: Access) -> std::io::Result<()> {
-    connection::serve(tier, TcpStream::from_std(stream)?, access).await
 }

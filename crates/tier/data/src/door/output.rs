@@ -27,12 +27,8 @@ pub(super) struct Output {
 }
 
 impl Output {
-    pub(super) fn new(stream: TcpStream) -> Self {
-        Self { stream, out: Out::new(RespVersion::Two), sent: 0 }
-    }
-
     /// With replies that are to be sent first.
-    pub(super) fn with(stream: TcpStream, out: Out) -> Self {
+    pub(super) fn new(stream: TcpStream, out: Out) -> Self {
         Self { stream, out, sent: 0 }
     }
 

@@ -17,6 +17,7 @@ use crate::door::calm::Calm;
 use crate::door::local::Local;
 use crate::door::output::Output;
 use crate::door::pubsub::{self, Listening};
+use crate::door::seen::Seen;
 use crate::door::transaction::{self, Transaction};
 use crate::door::{cluster, info, scripting};
 use crate::fail::{Fail, Ran};
@@ -50,8 +51,7 @@ pub(super) struct Session {
     read_only: bool,
     transaction: Transaction,
     guest: Option<Guest>,
-    /// Its bucket as it was in that view.
-    seen: Option<(Arc<View>, Arc<Bucket>)>,
+    seen: Seen,
     /// Channels it listens to, if it ever has.
     listening: Option<Listening>,
     calm: Calm,
@@ -72,7 +72,7 @@ impl Session {
             read_only: false,
             transaction: Transaction::default(),
             guest: None,
-            seen: None,
+            seen: Seen::default(),
             listening: None,
             calm: Calm::default(),
             opened,
@@ -181,16 +181,12 @@ impl Session {
 
     /// The same as [`Session::bucket_of`], looked up once per view.
     pub(super) fn bucket_in(&mut self, view: &Arc<View>) -> Option<&Arc<Bucket>> {
-        if self.seen.as_ref().is_none_or(|(seen, _)| !Arc::ptr_eq(seen, view)) {
-            let bucket = view.buckets.get(self.bucket.as_deref()?)?.clone();
-            self.seen = Some((view.clone(), bucket));
-        }
-        self.seen.as_ref().map(|(_, bucket)| bucket)
+        self.seen.bucket(view, self.bucket.as_deref()?)
     }
 
     /// Its bucket as it was last seen.
     pub(super) fn seen(&self) -> Option<&Bucket> {
-        self.seen.as_ref().map(|(_, bucket)| &**bucket)
+        self.seen.last()
     }
 
     /// Its bucket, open on this node.
@@ -308,7 +304,7 @@ fn auth(view: &View, session: &mut Session, user: &[u8], password: &[u8]) -> Ran
             }
             session.guest = view.buckets.get(bucket).map(|open| open.admit_client()).transpose()?;
             session.bucket = Some(bucket.into());
-            session.seen = None;
+            session.seen.forget();
             Ok(Reply::OK)
         }
         None => Err(WRONGPASS),

@@ -1,6 +1,8 @@
-//! Many clients of one core, served in turns: what one says, and how it says it, is nothing to the others.
+//! Many clients of one core, of both doors, served in turns: what one says, and how it says it, is nothing to the others.
 
 use std::time::Duration;
+
+use ringway_ports::MemcacheDoors;
 
 use crate::client::{Client, array};
 use crate::world::World;
@@ -49,6 +51,46 @@ fn conversation(client: usize, len: usize) -> (String, String) {
     (said, replies)
 }
 
+/// The same at memcached's door.
+fn memcached_conversation(client: usize, len: usize) -> (String, String) {
+    let (text, count) = (format!("item:{client}"), format!("number:{client}"));
+    let (mut said, mut replies) = (format!("set {count} 0 0 1\r\n0\r\n"), "STORED\r\n".to_owned());
+    let (mut value, mut sum) = (None::<String>, 0);
+    for nth in 0..len {
+        let (asked, reply) = match random(13) {
+            0..=3 => {
+                let new = "x".repeat(random(if nth % 7 == 0 { 40_000 } else { 100 }));
+                let asked = format!("set {text} {client} 0 {}\r\n{new}\r\n", new.len());
+                value = Some(new);
+                (asked, "STORED\r\n".to_owned())
+            }
+            4..=6 => {
+                sum += 1;
+                (format!("incr {count} 1\r\n"), format!("{sum}\r\n"))
+            }
+            7..=8 => {
+                let seen = value.iter().map(|value| format!("VALUE {text} {client} {}\r\n{value}\r\n", value.len()));
+                let seen: String = seen.collect();
+                (
+                    format!("get nothing {text} {count}\r\n"),
+                    format!("{seen}VALUE {count} 0 {}\r\n{sum}\r\nEND\r\n", sum.to_string().len()),
+                )
+            }
+            9 => (
+                format!("mg {count} v q\r\nmg nothing v q\r\nmn\r\n"),
+                format!("VA {}\r\n{sum}\r\nMN\r\n", sum.to_string().len()),
+            ),
+            // None of these has a turn with others.
+            10 => ("set k 0 0 3\r\nabcdefgh\r\n".to_owned(), "CLIENT_ERROR bad data chunk\r\nERROR\r\n".to_owned()),
+            11 => ("stats items\r\n".to_owned(), "END\r\n".to_owned()),
+            _ => ("what\r\n".to_owned(), "ERROR\r\n".to_owned()),
+        };
+        said += &asked;
+        replies += &reply;
+    }
+    (said, replies)
+}
+
 /// Says it in pieces that end anywhere.
 async fn talk(mut client: Client, said: String, replies: String) {
     let mut rest = said.as_bytes();
@@ -70,6 +112,9 @@ async fn words_that_come_in_any_pieces_are_answered_in_order_for_each_client() {
             let client = Client::authenticated(world.at(1).redis, "b").await;
             let (said, replies) = conversation(number, 60);
             talks.push(tokio::spawn(talk(client, said, replies)));
+            let client = Client::connect(world.at(1).tier.address("b").unwrap()).await;
+            let (said, replies) = memcached_conversation(number, 60);
+            talks.push(tokio::spawn(talk(client, said, replies)));
         }
         for talk in talks {
             talk.await.unwrap();
@@ -87,17 +132,21 @@ async fn a_client_that_closes_after_its_last_word_has_its_replies_and_is_gone() 
             let mut client = Client::authenticated(world.at(1).redis, "b").await;
             // Served with others from here on.
             client.check(&array(&["PING"]), "+PONG\r\n").await;
-            clients.push(client);
+            clients.push((client, array(&["SET", "k", "v"]) + &array(&["GET", "k"]), "+OK\r\n$1\r\nv\r\n"));
+            let mut client = Client::connect(world.at(1).tier.address("b").unwrap()).await;
+            client.check("get nothing\r\n", "END\r\n").await;
+            let said = "set m 0 0 1\r\nv\r\nget m\r\n".to_owned();
+            clients.push((client, said, "STORED\r\nVALUE m 0 1\r\nv\r\nEND\r\n"));
         }
-        for (number, client) in clients.iter_mut().enumerate() {
-            client.send((array(&["SET", "k", "v"]) + &array(&["GET", "k"])).as_bytes()).await;
-            if number % 2 == 0 {
+        for (number, (client, said, _)) in clients.iter_mut().enumerate() {
+            client.send(said.as_bytes()).await;
+            if number % 3 == 0 {
                 client.end().await;
             }
         }
-        for (number, client) in clients.iter_mut().enumerate() {
-            client.expect("+OK\r\n$1\r\nv\r\n").await;
-            if number % 2 == 0 {
+        for (number, (client, _, replies)) in clients.iter_mut().enumerate() {
+            client.expect(replies).await;
+            if number % 3 == 0 {
                 client.expect_end().await;
             }
         }

@@ -5,20 +5,21 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use bytes::Bytes;
-use ringway_protocol::memcache::{Limits, Parsed, Refusal, Request, Tokens, Verb, parse, reply};
+use ringway_protocol::memcache::{Limits, Parsed, Request, Tokens, Verb, parse, reply};
 use ringway_protocol::resp::{Out, RespVersion};
 use tokio::net::TcpStream;
+use tracing::debug;
 
-use super::{Access, local, spread, whole};
+use super::{Access, Session, Step, local, spread, whole};
 use crate::DataTier;
-use crate::bucket::Guest;
 use crate::door::accept::AUTH_DEADLINE;
+use crate::door::client::Client;
 use crate::door::input::Input;
+use crate::door::lobby::Lobby;
 use crate::door::output::Output;
 use crate::door::pace::keep_to_quota;
 use crate::door::session::bucket_for;
-use crate::fail::Fail;
-use crate::memcache::{self, LIMITS, server_error};
+use crate::memcache::{LIMITS, server_error};
 
 /// Requests of one batch; the rest of what was read comes next.
 const BATCH_LEN_MAX: usize = 64;
@@ -32,20 +33,7 @@ struct Connection {
     /// How much of what comes belongs to a value that was refused.
     swallow: usize,
     output: Output,
-    /// `None` until the client has said who it is.
-    guest: Option<(Arc<str>, Guest)>,
-}
-
-/// What to do in a batch, in order.
-pub(super) enum Step<'a> {
-    /// It is about keys; and how it came.
-    Keys {
-        request: Request<'a>,
-        encoded: &'a [u8],
-    },
-    /// It is about more than keys.
-    Whole(Request<'a>),
-    Say(&'static str),
+    session: Session,
 }
 
 /// How far the requests of a batch go.
@@ -57,21 +45,67 @@ enum End {
     Close(Bytes),
 }
 
-/// Returns when the client has gone, was cut, or the tier stops.
-pub(super) async fn serve(tier: &Arc<DataTier>, stream: TcpStream, access: Access) -> io::Result<()> {
-    let output = Output::new(stream);
-    let mut connection = Connection { input: Input::default(), scanned: 0, swallow: 0, output, guest: None };
-    if let Access::Bucket(name) = access
-        && let Err(fail) = connection.enter(tier, &name).await
-    {
-        reply::line(connection.out(), &server_error(&fail));
-        return connection.output.flush().await;
-    }
-    while connection.fill(tier).await? {
-        // Large, and only needed while there is something to do: an idle client's task stays small.
-        if !Box::pin(connection.drain(tier)).await? {
+/// Begins with a client that has said nothing yet.
+pub(super) fn begin(
+    tier: &Arc<DataTier>,
+    lobby: &Arc<Lobby>,
+    socket: std::net::TcpStream,
+    session: Session,
+    access: Access,
+) {
+    let (tier_of_task, lobby_of_task) = (tier.clone(), lobby.clone());
+    spawn(tier, lobby, async move {
+        let mut connection = Connection::new(socket, session, Out::new(RespVersion::Two), &[])?;
+        if let Access::Bucket(name) = access
+            && let Err(fail) = connection.session.enter(&tier_of_task, &name).await
+        {
+            reply::line(connection.out(), &server_error(&fail));
+            return connection.output.flush().await;
+        }
+        serve(&tier_of_task, &lobby_of_task, connection).await
+    });
+}
+
+/// Has a client go on: `replies` are sent, then what it has `said` is run.
+pub(in crate::door) fn go_on(
+    tier: &Arc<DataTier>,
+    lobby: &Arc<Lobby>,
+    socket: std::net::TcpStream,
+    session: Session,
+    replies: Out,
+    said: &[u8],
+) {
+    let (tier_of_task, lobby_of_task, said) = (tier.clone(), lobby.clone(), said.to_vec());
+    spawn(tier, lobby, async move {
+        let connection = Connection::new(socket, session, replies, &said)?;
+        drop(said);
+        serve(&tier_of_task, &lobby_of_task, connection).await
+    });
+}
+
+fn spawn(tier: &DataTier, lobby: &Lobby, serving: impl Future<Output = io::Result<()>> + Send + 'static) {
+    // It stays on one core: what is polled there has been registered there.
+    tier.tasks.spawn_on(lobby.core(), "memcached connection", async move {
+        if let Err(error) = serving.await {
+            debug!(%error, "connection ended");
+        }
+    });
+}
+
+/// Returns when the client has gone, was cut, or the tier stops, or when it goes (back) to the lobby.
+async fn serve(tier: &Arc<DataTier>, lobby: &Lobby, mut connection: Connection) -> io::Result<()> {
+    // Large, and only needed while there is something to do: an idle client's task stays small.
+    let mut is_open = Box::pin(connection.drain(tier)).await?;
+    while is_open {
+        connection.note_sent(tier);
+        if connection.may_enter(tier) {
+            return lobby.enter(connection.output.into_stream().into_std()?, Client::Memcached(connection.session));
+        }
+        if !connection.fill(tier).await? {
             break;
         }
+        is_open = Box::pin(connection.drain(tier)).await?;
+        connection.session.calm().note();
     }
     connection.output.flush().await?;
     connection.note_sent(tier);
@@ -79,10 +113,24 @@ pub(super) async fn serve(tier: &Arc<DataTier>, stream: TcpStream, access: Acces
 }
 
 impl Connection {
+    fn new(socket: std::net::TcpStream, session: Session, replies: Out, said: &[u8]) -> io::Result<Self> {
+        let output = Output::new(TcpStream::from_std(socket)?, replies);
+        Ok(Self { input: Input::of(said), scanned: 0, swallow: 0, output, session })
+    }
+
+    /// Whether the lobby can answer what it will say next, as far as can be told.
+    fn may_enter(&mut self, tier: &DataTier) -> bool {
+        let has_nothing = self.input.bytes().is_empty() && self.output.is_empty() && self.swallow == 0;
+        has_nothing
+            && self.session.calm().is_enough()
+            && !tier.config.redis_redirect
+            && self.session.bucket_in(&tier.view()).is_some_and(|bucket| bucket.spec.ops_per_second.is_none())
+            && !tier.tasks.is_stopping()
+    }
+
     /// Reads more; false at the end.
     async fn fill(&mut self, tier: &DataTier) -> io::Result<bool> {
-        self.note_sent(tier);
-        let (is_known, len) = (self.guest.is_some(), self.input.bytes().len());
+        let (is_known, len) = (self.session.bucket().is_some(), self.input.bytes().len());
         let deadline = async {
             match is_known {
                 true => std::future::pending().await,
@@ -141,7 +189,7 @@ impl Connection {
     ) -> io::Result<Option<End>> {
         let mut steps = Vec::with_capacity(16);
         let end = self.read_batch(input, used, &mut steps);
-        let goes_on = match self.guest.as_ref().map(|(bucket, _)| bucket.clone()) {
+        let goes_on = match self.session.bucket().cloned() {
             Some(bucket) => match keep_to_quota(tier, &bucket, steps.len()).await {
                 Ok(()) => self.run_steps(tier, &bucket, &steps, source).await?,
                 Err(fail) => {
@@ -161,7 +209,7 @@ impl Connection {
 
     fn read_batch<'a>(&mut self, input: &'a [u8], used: &mut usize, steps: &mut Vec<Step<'a>>) -> End {
         // Who it is decides what it may send, so until that is known requests are read one by one.
-        let (limits, len_max) = match self.guest {
+        let (limits, len_max) = match self.session.bucket() {
             Some(_) => (LIMITS, BATCH_LEN_MAX),
             None => (UNKNOWN_LIMITS, 1),
         };
@@ -196,13 +244,6 @@ impl Connection {
         End::Full
     }
 
-    /// Counted as a client of the bucket from now on.
-    async fn enter(&mut self, tier: &Arc<DataTier>, bucket: &Arc<str>) -> Result<(), Fail> {
-        let (_, open) = tier.bucket(bucket).await?;
-        self.guest = Some((bucket.clone(), open.admit_client()?));
-        Ok(())
-    }
-
     /// False if the client has said that it goes.
     async fn run_steps(
         &mut self,
@@ -216,6 +257,7 @@ impl Connection {
                 return Ok(false);
             }
             if let Step::Whole(request) = first {
+                self.session.calm().end();
                 whole::run(tier, bucket, request, self.out()).await;
                 steps = &steps[1..];
                 continue;
@@ -224,6 +266,7 @@ impl Connection {
             self.output.flush_if_long().await?;
             steps = &steps[ran..];
             if ran == 0 {
+                self.session.calm().end();
                 let len = steps.iter().take_while(|step| !matches!(step, Step::Whole(_))).count();
                 spread::run(tier, bucket, &steps[..len], &mut self.output).await?;
                 steps = &steps[len..];
@@ -243,7 +286,7 @@ impl Connection {
                         let bucket = bucket_for(&tier.view().catalog, user, token).map(Arc::from);
                         match bucket {
                             None => "CLIENT_ERROR authentication failure",
-                            Some(bucket) => match self.enter(tier, &bucket).await {
+                            Some(bucket) => match self.session.enter(tier, &bucket).await {
                                 Ok(()) => "STORED",
                                 Err(fail) => return reply::line(self.out(), &server_error(&fail)),
                             },
@@ -259,70 +302,5 @@ impl Connection {
 
     fn out(&mut self) -> &mut Out {
         self.output.out(RespVersion::Two)
-    }
-}
-
-impl<'a> Step<'a> {
-    fn of(request: Request<'a>, encoded: &'a [u8]) -> Self {
-        match request {
-            Request::NoOp => Step::Say("MN"),
-            Request::Version => Step::Say(whole::VERSION),
-            Request::Shutdown => Step::Say("ERROR: shutdown not enabled"),
-            Request::Verbosity { quiet: false } => Step::Say("OK"),
-            Request::Verbosity { quiet: true } => Step::Say(""),
-            Request::FlushAll { .. } | Request::Stats(_) | Request::Quit => Step::Whole(request),
-            request => Step::Keys { request, encoded },
-        }
-    }
-
-    fn refuse(refusal: Refusal<'a>, steps: &mut Vec<Self>) {
-        if let Some(key) = refusal.forget {
-            steps.push(Step::Keys { request: Request::Delete { key, quiet: true }, encoded: &[] });
-        }
-        steps.push(Step::Say(if refusal.quiet { "" } else { refusal.text }));
-    }
-
-    /// The keys it is about.
-    pub(super) fn keys<'r>(&'r self) -> impl Iterator<Item = &'r [u8]>
-    where
-        'a: 'r,
-    {
-        let (many, one) = match self {
-            Step::Keys { request, .. } => keys_of(request),
-            Step::Whole(_) | Step::Say(_) => (None, None),
-        };
-        many.into_iter().flatten().chain(one)
-    }
-
-    /// It could not be done.
-    pub(super) fn fail(&self, text: &str, out: &mut Out) {
-        match self {
-            Step::Keys { request, .. } if memcache::is_silent(request) => {}
-            Step::Keys { .. } => reply::line(out, text),
-            Step::Say(text) => Step::say(text, out),
-            Step::Whole(_) => {}
-        }
-    }
-
-    /// An empty text is not said.
-    pub(super) fn say(text: &str, out: &mut Out) {
-        if !text.is_empty() {
-            reply::line(out, text);
-        }
-    }
-}
-
-/// Those of a `get`, or the one of another request.
-fn keys_of<'a, 'r>(request: &'r Request<'a>) -> (Option<Tokens<'a>>, Option<&'r [u8]>)
-where
-    'a: 'r,
-{
-    match request {
-        Request::Get(asked) => (Some(asked.keys), None),
-        Request::Store(asked) => (None, Some(asked.key)),
-        Request::Arithmetic(asked) => (None, Some(asked.key)),
-        Request::Delete { key, .. } | Request::Touch { key, .. } => (None, Some(key)),
-        Request::Meta(asked) => (None, Some(&asked.key)),
-        _ => (None, None),
     }
 }

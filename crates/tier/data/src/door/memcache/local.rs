@@ -8,7 +8,7 @@ use ringway_protocol::memcache::{Get, Request, reply};
 use ringway_protocol::resp::{Out, RespVersion};
 use ringway_ring::Partition;
 
-use super::connection::Step;
+use super::step::Step;
 use crate::DataTier;
 use crate::call::{Call, Keys, Scene, Written};
 use crate::door::local::Local;
@@ -48,63 +48,65 @@ fn run_here(
     out: &mut Out,
 ) -> usize {
     let scene = local.scene(source, written);
-    let (count, places) = places(local, steps);
-    if places.len() > 1 {
-        scene.store.prefetch(&places);
+    let (mut places, mut ends) = (Vec::with_capacity(steps.len()), Vec::with_capacity(steps.len()));
+    for step in steps {
+        if !places_of(local, step, &mut places) {
+            break;
+        }
+        ends.push(places.len());
     }
-    let mut places = places.iter().map(|(partition, _)| *partition);
-    for (ran, step) in steps[..count].iter().enumerate() {
+    let keys: Vec<(Partition, &[u8])> = places.iter().copied().zip(steps.iter().flat_map(Step::keys)).collect();
+    if keys.len() > 1 {
+        scene.store.prefetch(&keys);
+    }
+    let mut from = 0;
+    for (ran, (step, until)) in steps.iter().zip(&ends).enumerate() {
         if out.len() >= OUTPUT_LEN_MAX {
             return ran;
         }
-        match step {
-            Step::Say(text) => Step::say(text, out),
-            Step::Keys { request: Request::Get(asked), .. } => get(&scene, written, asked, &mut places, out),
-            Step::Keys { request, .. } => {
-                if let Some(partition) = places.next() {
-                    let mut keys = Keys::lock(partition, &scene, written);
-                    memcache::run(&mut Call { keys: &mut keys, out }, request);
-                }
-            }
-            Step::Whole(_) => {}
-        }
+        run_step(&scene, written, step, &places[from..*until], out);
+        from = *until;
     }
-    count
+    ends.len()
 }
 
-/// How many steps are about keys that are here, and where each of these keys is.
-fn places<'a>(local: &Local<'_>, steps: &'a [Step<'_>]) -> (usize, Vec<(Partition, &'a [u8])>) {
-    let mut places = Vec::with_capacity(steps.len());
-    for (count, step) in steps.iter().enumerate() {
-        let is_here = match step {
-            Step::Say(_) => true,
-            Step::Whole(_) => false,
-            Step::Keys { .. } => step.keys().all(|key| match local.place_of(key) {
-                Some(partition) => {
-                    places.push((partition, key));
-                    true
-                }
-                None => false,
-            }),
-        };
-        if !is_here {
-            return (count, places);
-        }
-    }
-    (steps.len(), places)
-}
-
-fn get(
+/// Runs what is about keys that are here, in these partitions, or about none.
+pub(in crate::door) fn run_step(
     scene: &Scene<'_>,
     written: &mut Written,
-    asked: &Get<'_>,
-    places: &mut impl Iterator<Item = Partition>,
+    step: &Step<'_>,
+    places: &[Partition],
     out: &mut Out,
 ) {
+    match step {
+        Step::Say(text) => Step::say(text, out),
+        Step::Keys { request: Request::Get(asked), .. } => get(scene, written, asked, places, out),
+        Step::Keys { request, .. } => {
+            if let Some(partition) = places.first() {
+                let mut keys = Keys::lock(*partition, scene, written);
+                memcache::run(&mut Call { keys: &mut keys, out }, request);
+            }
+        }
+        Step::Whole(_) => {}
+    }
+}
+
+/// Where each of the keys is that this is about, if all of them are here.
+pub(in crate::door) fn places_of(local: &Local<'_>, step: &Step<'_>, places: &mut Vec<Partition>) -> bool {
+    let before = places.len();
+    let is_here = !matches!(step, Step::Whole(_))
+        && step.keys().all(|key| local.place_of(key).map(|partition| places.push(partition)).is_some());
+    if !is_here {
+        places.truncate(before);
+    }
+    is_here
+}
+
+fn get(scene: &Scene<'_>, written: &mut Written, asked: &Get<'_>, places: &[Partition], out: &mut Out) {
     let mark = out.mark();
     let mut failed = None;
     for (key, partition) in asked.keys.zip(places) {
-        let mut keys = Keys::lock(partition, scene, written);
+        let mut keys = Keys::lock(*partition, scene, written);
         if let Err(fail) = memcache::get_one(&mut Call { keys: &mut keys, out }, asked, key) {
             failed.get_or_insert(fail);
         }

@@ -8,7 +8,7 @@ use bytes::Bytes;
 use ringway_protocol::memcache::{Get, Request, reply};
 use ringway_protocol::resp::RespVersion;
 
-use super::connection::Step;
+use super::step::Step;
 use crate::DataTier;
 use crate::bucket::Bucket;
 use crate::door::output::Output;
