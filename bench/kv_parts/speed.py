@@ -4,7 +4,7 @@ import statistics
 import time
 
 from .report import Goal
-from .servers import WITH_MEMCACHED
+from .servers import WITH_MEMCACHED, Server
 
 PLAIN, PIPELINED, BY_MEMCACHED = Goal(1.10, 1.25), Goal(2.0, 3.0), Goal(1.8, 2.8)
 CONNS = 50
@@ -82,26 +82,30 @@ def bench_memory(report, machine, options):
 
 def bench_cores(report, machine, options):
     """One node on both cores against one on core 0, each time with the generator on the same cores. The generator takes its part of
-    them, so what counts is the work done per CPU second, times how many cores the node used alike: 2.0 is a server that two cores
-    serve twice as well as one. What the wall clock saw is told beside it."""
-    one, two = machine.ring(subnet=1, cores={0}).bucket("one"), machine.ring(subnet=2, cores={0, 1}).bucket("two")
-    for server in (one, two):
+    them, so what counts is the work done per CPU second, times how many cores the server used alike: 2.0 is a server that two cores
+    serve twice as well as one. Two redis-servers that share nothing, each on a core of its own, tell how much of that there is to
+    have. What the wall clock saw is told beside it."""
+    ours = machine.ring(subnet=1, cores={0}).bucket("one"), machine.ring(subnet=2, cores={0, 1}).bucket("two")
+    first, second, alone = (machine.redis(nth=nth, cores={core}) for nth, core in ((1, 0), (2, 1), (3, 0)))
+    pair = Server("redis", "resp", first.addresses + second.addresses, first.processes + second.processes)
+    for server in (*ours, first, second, alone):
         machine.fill(server, options.keys, 64)
     for pipe in (1, 16):
         flags = {"keys": options.keys, "conns": CONNS, "pipe": pipe, "get": 90, "secs": options.seconds, "warmup": 0.3}
-        runs, shares = {one: [], two: []}, []
+        runs, shares = {server: [] for server in (*ours, alone, pair)}, {ours[1]: [], pair: []}
         for _ in range(options.rounds):
-            for server in (one, two):
+            for server in runs:
                 before = server.cpu_seconds()
-                runs[server].append(machine.load(server, cores={0} if server is one else {0, 1}, **flags))
+                runs[server].append(machine.load(server, cores={0, 1} if server in shares else {0}, **flags))
                 used = sorted((seconds - before.get(thread, 0.0) for thread, seconds in server.cpu_seconds().items()), reverse=True)
-                if server is two:
-                    shares.append(used[1] / used[0])
-        share = statistics.median(shares)
+                if server in shares:
+                    shares[server].append(used[1] / used[0])
         of = lambda figure, server: [run[figure] for run in runs[server]]
-        doubled = [rate * (1 + share) for rate in of("ops_per_cpu_second", two)]
-        note = f"the second thread did {100 * share:.0f} % of the first's"
-        report.ratio(f"both cores against one, 90 % GET, p{pipe}", doubled, of("ops_per_cpu_second", one), Goal(1.8, 2.0), note)
-        report.ratio(f"both cores against one, 90 % GET, p{pipe}: wall", of("ops_per_second", two), of("ops_per_second", one), None, "per second")
-        for server, name in ((one, "one core"), (two, "both cores")):
-            report.keep(work=f"cores p{pipe}", server=name, runs=runs[server])
+        for (one, two), name, goal in ((ours, "", Goal(1.8, 2.0)), ((alone, pair), " by two redis-servers", None)):
+            share = statistics.median(shares[two])
+            doubled = [rate * (1 + share) for rate in of("ops_per_cpu_second", two)]
+            note = f"the second thread did {100 * share:.0f} % of the first's"
+            report.ratio(f"both cores against one{name}, 90 % GET, p{pipe}", doubled, of("ops_per_cpu_second", one), goal, note)
+            wall = of("ops_per_second", two), of("ops_per_second", one)
+            report.ratio(f"both cores against one{name}, 90 % GET, p{pipe}: wall", *wall, None, "per second")
+            report.keep(work=f"cores p{pipe}{name}", one=runs[one], two=runs[two])

@@ -106,6 +106,21 @@ impl Backing {
         }
     }
 
+    /// Whether the disk does not follow with what is written.
+    pub(crate) fn is_behind(&self) -> bool {
+        self.table.shared.log.is_behind() || self.disk.flusher().is_behind()
+    }
+
+    /// Returns when it has taken what waited for it. Fails if it will not.
+    pub(crate) async fn caught_up(&self) -> Result<(), Error> {
+        let log = &self.table.shared.log;
+        if log.is_behind() {
+            log.written(log.end()).await?;
+        }
+        self.disk.flusher().caught_up().await;
+        log.check()
+    }
+
     /// Appends a change to the log. It is to be called with the shard locked, so that notes of one key are in order.
     pub(crate) fn note(&self, partition: Partition, key: &[u8], change: Change<'_>) -> Result<(), Error> {
         thread_local! {

@@ -234,6 +234,11 @@ impl Log {
         self.inner.check()
     }
 
+    /// Whether so much waits to be written that appends will soon be refused. [`Log::written`] up to the end is when it has been.
+    pub fn is_behind(&self) -> bool {
+        self.inner.desk().buffer.len() >= self.inner.config.buffer_bytes_max / 2
+    }
+
     /// Bytes from the first segment's beginning to the end.
     pub fn len(&self) -> u64 {
         let active = self.inner.active_base.load(Ordering::Relaxed);

@@ -55,6 +55,17 @@ pub enum Applied {
 }
 
 impl Change {
+    /// About how many bytes it has when it is encoded.
+    pub(crate) fn len(&self) -> usize {
+        let own = match self {
+            Change::Clear | Change::ItemGone(_) => 0,
+            Change::Field { field, value } => field.len() + value.len(),
+            Change::Member(member) | Change::Score { member, .. } | Change::Gone(member) => member.len(),
+            Change::Item { value, .. } => value.len(),
+        };
+        own + size_of::<Position>()
+    }
+
     pub(crate) fn is_put(&self) -> bool {
         !matches!(self, Change::Clear | Change::Gone(_) | Change::ItemGone(_))
     }

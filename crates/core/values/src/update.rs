@@ -3,7 +3,7 @@
 use ringway_causality::Version;
 
 use crate::code::Reader;
-use crate::{Damaged, Delta, State};
+use crate::{Change, Damaged, Delta, State};
 
 #[derive(Clone, Debug)]
 pub enum Update {
@@ -22,6 +22,14 @@ impl Update {
         match self {
             Update::State(state) => state.latest(),
             Update::Delta(delta) => delta.at,
+        }
+    }
+
+    /// About how many bytes it has when it is encoded.
+    pub fn encoded_len(&self) -> usize {
+        match self {
+            Update::State(state) => state.heap_bytes(),
+            Update::Delta(delta) => delta.changes.iter().map(Change::len).sum(),
         }
     }
 

@@ -63,7 +63,16 @@ impl Drop for Guest {
     }
 }
 
+/// How long writes wait for a disk that does not follow, before they are refused.
+const DISK_PATIENCE: Duration = Duration::from_secs(10);
+
 impl Held {
+    /// Waits while the disk does not follow, but not for ever: what is then written may be refused, and says why.
+    pub(crate) async fn caught_up(&self) {
+        let follows = async { while self.store.is_behind() && self.store.caught_up().await.is_ok() {} };
+        let _ = tokio::time::timeout(DISK_PATIENCE, follows).await;
+    }
+
     pub(crate) fn new(created_ms: u64, store: BucketStore) -> Self {
         let fresh = (0..PARTITION_COUNT).map(|_| AtomicBool::new(false)).collect();
         Self {

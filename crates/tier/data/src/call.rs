@@ -27,7 +27,7 @@ pub(crate) const KEY_LEN_MAX: usize = 65_000;
 /// Longest value, as Redis' `proto-max-bulk-len`.
 pub(crate) const VALUE_LEN_MAX: usize = 512 << 20;
 /// Values from this length on are shared, not copied into the table.
-const SHARED_LEN_MIN: usize = 32 << 10;
+pub(crate) const SHARED_LEN_MIN: usize = 32 << 10;
 
 /// About what a counter takes.
 const COUNTER_LEN: usize = 128;
@@ -43,6 +43,7 @@ pub(crate) struct Call<'c, 'k> {
 }
 
 /// What is the same for all commands of a batch.
+#[derive(Clone, Copy)]
 pub(crate) struct Scene<'a> {
     pub(crate) store: &'a BucketStore,
     pub(crate) clock: &'a Clock,
@@ -453,7 +454,8 @@ impl<'a> Keys<'a> {
     /// The value as a part of what was read, or a copy of its own.
     fn shared(&self, value: &[u8]) -> Bytes {
         match self.scene.source {
-            Some(source) if source.as_ptr_range().contains(&value.as_ptr()) => source.slice_ref(value),
+            // Most of it: a short part would keep all of it in memory, which nobody has counted.
+            Some(source) if value.len() >= source.len() / 2 => part_of(value, Some(source)),
             _ => Bytes::copy_from_slice(value),
         }
     }
@@ -473,6 +475,14 @@ impl<'a> Keys<'a> {
         }
         let update = Update::State(State::Register(register()));
         self.written.updates.push((self.partition, Bytes::copy_from_slice(key), update));
+    }
+}
+
+/// The bytes as a part of what they were read from, or a copy.
+pub(crate) fn part_of(bytes: &[u8], source: Option<&Bytes>) -> Bytes {
+    match source {
+        Some(source) if source.as_ptr_range().contains(&bytes.as_ptr()) => source.slice_ref(bytes),
+        _ => Bytes::copy_from_slice(bytes),
     }
 }
 

@@ -17,7 +17,8 @@ const NOT_HERE: Fail = Fail::new("ERR this command cannot be run with others as 
 pub(crate) fn run_unit(scene: &Scene<'_>, written: &mut Written, unit: &Unit, version: RespVersion) -> Bytes {
     let mut out = Out::new(version);
     let Some(partition) = unit.partition() else { return Bytes::from_static(b"-ERR no such partition\r\n") };
-    let mut keys = Keys::lock(partition, scene, written);
+    let scene = Scene { source: unit.source(), ..*scene };
+    let mut keys = Keys::lock(partition, &scene, written);
     match &unit.body {
         Body::One(words) => {
             keys.set_movable();

@@ -15,7 +15,7 @@ use ringway_rt::clock;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use crate::message::{DataReply, DataRequest, decode, encode};
+use crate::message::{DataReply, DataRequest, decode, encode, encode_long};
 use crate::{DataTier, Error};
 
 /// What is longer goes in pieces of this length.
@@ -30,6 +30,8 @@ const HELD_BYTES_MAX: u64 = 1200 << 20;
 const AGE_MAX: Duration = Duration::from_secs(30);
 /// For one piece.
 const PIECE_DEADLINE: Duration = Duration::from_secs(10);
+/// What a node does with a long request, it does at least as fast.
+const BYTES_PER_SECOND: f64 = 16e6;
 
 #[derive(Default)]
 pub(crate) struct LongMessages {
@@ -149,14 +151,17 @@ impl DataTier {
         within: Duration,
     ) -> Result<DataReply, PeerError> {
         // Copying so much takes its time: not on a thread that serves others.
-        let body = tokio::task::spawn_blocking(move || encode(&request)).await;
+        let len = request.len();
+        let body = tokio::task::spawn_blocking(move || encode_long(&request, len)).await;
         let mut rest = body.map_err(|panic| PeerError::Remote(node, panic.to_string()))?;
+        // The last piece is answered when all of it is done.
+        let within = PIECE_DEADLINE.max(within) + Duration::from_secs_f64(len as f64 / BYTES_PER_SECOND);
         let (id, len, mut at) = (self.long_messages.id(), rest.len() as u64, 0);
         loop {
             let bytes = rest.split_to(PIECE_LEN.min(rest.len()));
             let next = at + bytes.len() as u64;
             let piece = encode(&DataRequest::Piece { id, at, len, bytes });
-            let reply = self.call_short(node, Priority::Bulk, piece, within.max(PIECE_DEADLINE)).await?;
+            let reply = self.call_short(node, Priority::Bulk, piece, within).await?;
             if rest.is_empty() || !matches!(reply, DataReply::Taken) {
                 return Ok(reply);
             }
@@ -188,14 +193,16 @@ impl DataTier {
     }
 
     /// A piece of a request; with the last one, the request.
-    pub(crate) fn serve_piece(
+    pub(crate) async fn serve_piece(
         &self,
         from: NodeId,
         (id, at, len): (u64, u64, u64),
         piece: &[u8],
     ) -> Result<Option<DataRequest<'static>>, Error> {
         let whole = self.long_messages.put(from, id, at, len, piece)?;
-        whole.map(|whole| decode(&whole).map_err(Error::Internal)).transpose()
+        let Some(whole) = whole else { return Ok(None) };
+        let decoded = tokio::task::spawn_blocking(move || decode(&whole)).await;
+        decoded.map_err(|panic| Error::Internal(panic.to_string()))?.map(Some).map_err(Error::Internal)
     }
 
     pub(crate) fn serve_pull(&self, id: u64, at: u64) -> Result<DataReply, Error> {
@@ -203,9 +210,20 @@ impl DataTier {
         self.long_messages.part(id, at).map(DataReply::Part).ok_or_else(gone)
     }
 
-    /// An answer as it is sent: what is too long is kept until it is pulled.
-    pub(crate) fn answer<T: Serialize>(&self, reply: &T, long: impl FnOnce(u64, u64) -> T) -> Result<Bytes, String> {
-        let body = encode(reply);
+    /// An answer as it is sent: what is too long is kept until it is pulled. `len` is about how long it is.
+    pub(crate) async fn answer<T: Serialize + Send + 'static>(
+        &self,
+        reply: T,
+        len: usize,
+        long: impl FnOnce(u64, u64) -> T,
+    ) -> Result<Bytes, String> {
+        let body = match len > PIECE_LEN {
+            false => encode(&reply),
+            true => {
+                let encoded = tokio::task::spawn_blocking(move || encode_long(&reply, len)).await;
+                encoded.map_err(|panic| panic.to_string())?
+            }
+        };
         if body.len() <= SHORT_LEN_MAX {
             return Ok(body);
         }

@@ -100,6 +100,9 @@ impl Known {
     pub(crate) const ANY: Self = Self { epoch: u64::MAX, since: 0 };
 }
 
+/// What a long message has beside what is long in it.
+const LONG_MARGIN: usize = 4096;
+
 #[derive(Debug, Serialize, Deserialize)]
 pub(crate) enum DataReply {
     /// Maybe fewer than there were units, if these are large: ask for the others again.
@@ -139,6 +142,20 @@ pub(crate) enum DataReply {
         states: Vec<(Bytes, Bytes)>,
         next: Option<u64>,
     },
+}
+
+impl DataReply {
+    /// About how long it is, as far as that may be much.
+    pub(crate) fn len(&self) -> usize {
+        match self {
+            DataReply::Executed(replies) => replies.iter().map(Bytes::len).sum(),
+            DataReply::States(states) => states.iter().flatten().map(Bytes::len).sum(),
+            DataReply::Exported { states, .. } => states.iter().map(|(key, state)| key.len() + state.len()).sum(),
+            DataReply::Keys { keys, .. } => keys.iter().map(Bytes::len).sum(),
+            DataReply::Part(part) => part.len(),
+            _ => 0,
+        }
+    }
 }
 
 /// To [`ringway_ports::Service::Transfer`].
@@ -185,6 +202,16 @@ pub(crate) enum TransferReply {
     },
 }
 
+impl TransferReply {
+    /// About how long it is, as far as that may be much.
+    pub(crate) fn len(&self) -> usize {
+        match self {
+            TransferReply::Pages { states, .. } => states.iter().map(|(_, key, state)| key.len() + state.len()).sum(),
+            _ => 0,
+        }
+    }
+}
+
 /// One number for many digests.
 pub(crate) fn root_of(digests: impl Iterator<Item = u64>) -> u64 {
     digests
@@ -193,6 +220,12 @@ pub(crate) fn root_of(digests: impl Iterator<Item = u64>) -> u64 {
 
 pub(crate) fn encode<T: Serialize>(message: &T) -> Bytes {
     postcard::to_allocvec(message).map(Bytes::from).expect("messages are plain data, which postcard always takes")
+}
+
+/// The same for what is about so long: its buffer need not grow, which would copy it again.
+pub(crate) fn encode_long<T: Serialize>(message: &T, len: usize) -> Bytes {
+    let buffer = Vec::with_capacity(len + len / 64 + LONG_MARGIN);
+    postcard::to_extend(message, buffer).map(Bytes::from).expect("messages are plain data, which postcard always takes")
 }
 
 pub(crate) fn decode<T: DeserializeOwned>(body: &[u8]) -> Result<T, String> {

@@ -14,6 +14,7 @@ use tracing::debug;
 
 use crate::DataTier;
 use crate::bucket::Bucket;
+use crate::long_message::PIECE_LEN;
 use crate::message::{Known, PART_BYTES_MAX, Told};
 use crate::replicate::{part_len, size_of};
 
@@ -54,8 +55,12 @@ impl DataTier {
         updates: Vec<Told>,
         known: Known,
     ) -> Sent {
-        let (sent, outcome) = oneshot::channel();
         let bytes = updates.iter().map(size_of).sum();
+        if bytes > PIECE_LEN {
+            // The short ones of others are not to wait behind it.
+            return self.send_parts(bucket, node, updates, known).await;
+        }
+        let (sent, outcome) = oneshot::channel();
         let letter = Letter { bucket: bucket.clone(), updates, known, bytes, sent };
         if let Some(news) = self.outboxes.push(node, letter) {
             let tier = self.clone();

@@ -18,6 +18,7 @@ use ringway_values::Update;
 use crate::bucket::Bucket;
 use crate::export::Part;
 use crate::fan_out::say;
+use crate::long_message::PIECE_LEN;
 use crate::message::{
     DataReply, DataRequest, Known, PART_BYTES_MAX, Purpose, Told, TransferReply, TransferRequest, decode, encode,
     root_of,
@@ -49,7 +50,7 @@ impl PeerHandler for DataDoor {
             let tier = tier.ok_or("the data tier has stopped")?;
             let request = match decode(&body)? {
                 DataRequest::Piece { id, at, len, bytes } => {
-                    match tier.serve_piece(from, (id, at, len), &bytes).map_err(|error| error.to_string())? {
+                    match tier.serve_piece(from, (id, at, len), &bytes).await.map_err(|error| error.to_string())? {
                         Some(whole) => whole,
                         None => return Ok(encode(&DataReply::Taken)),
                     }
@@ -57,7 +58,8 @@ impl PeerHandler for DataDoor {
                 request => request,
             };
             let reply = tier.clone().serve_data(request).await.map_err(|error| error.to_string())?;
-            tier.answer(&reply, |id, len| DataReply::Long { id, len })
+            let len = reply.len();
+            tier.answer(reply, len, |id, len| DataReply::Long { id, len }).await
         }
         .boxed()
     }
@@ -69,7 +71,8 @@ impl PeerHandler for TransferDoor {
         async move {
             let tier = tier.ok_or("the data tier has stopped")?;
             let reply = tier.clone().serve_transfer(from, decode(&body)?).await.map_err(|error| error.to_string())?;
-            tier.answer(&reply, |id, len| TransferReply::Long { id, len })
+            let len = reply.len();
+            tier.answer(reply, len, |id, len| TransferReply::Long { id, len }).await
         }
         .boxed()
     }
@@ -184,7 +187,15 @@ impl DataTier {
             Ok(update) => Ok((number, key, update)),
             Err(damaged) => Err(Error::Internal(format!("update of another node: {damaged}"))),
         };
-        let updates = updates.into_iter().map(decode).collect::<Result<Vec<_>, Error>>()?;
+        let is_long = updates.iter().map(size_of).sum::<usize>() > PIECE_LEN;
+        let decode_all = move || updates.into_iter().map(decode).collect::<Result<Vec<_>, Error>>();
+        let updates = match is_long {
+            false => decode_all()?,
+            true => {
+                let decoded = tokio::task::spawn_blocking(decode_all).await;
+                decoded.map_err(|panic| Error::Internal(panic.to_string()))??
+            }
+        };
         // What repair brings is old without having been missed.
         if let Some(oldest) = updates.iter().map(|(_, _, update)| update.latest()).min().filter(|_| known != Known::ANY)
         {

@@ -16,6 +16,7 @@ use ringway_values::{Applied, State, Update};
 use tracing::warn;
 
 use crate::bucket::Bucket;
+use crate::long_message::PIECE_LEN;
 use crate::message::{DataReply, DataRequest, Known, PART_BYTES_MAX, Told};
 use crate::outbox::NotSent;
 use crate::unit::Unit;
@@ -24,10 +25,15 @@ use crate::{DataTier, Error};
 
 /// How long a write waits for a replica that seemed to be up.
 const REPLICA_DEADLINE: Duration = Duration::from_millis(500);
+/// Longer, if it has to take more than this in a second.
+const REPLICA_BYTES_PER_SECOND: f64 = 32e6;
 /// How often a write is sent again because its partition has other holders meanwhile.
 const ROUNDS_MAX: usize = 4;
 /// How long a read waits for one.
 const FETCH_DEADLINE: Duration = Duration::from_millis(500);
+
+/// What an update has besides what is long in it.
+const ENCODED_MARGIN: usize = 64;
 
 type Targets<'a> = BTreeMap<NodeId, Vec<&'a Told>>;
 
@@ -46,8 +52,17 @@ impl DataTier {
     /// The changes are in the store already, and whom to send them to is looked up only now: a node that has copied the partition
     /// from here without them is in that view. If a replica knows of a newer row, those of that row get them, too.
     pub(crate) async fn replicate(self: &Arc<Self>, bucket: &Arc<Bucket>, updates: Vec<(Partition, Bytes, Update)>) {
-        let written: Vec<Told> =
-            updates.into_iter().map(|(partition, key, update)| (partition.0, key, encoded(&update))).collect();
+        let is_long = updates.iter().any(|(_, _, update)| update.encoded_len() > PIECE_LEN);
+        let encode = move || -> Vec<Told> {
+            updates.into_iter().map(|(partition, key, update)| (partition.0, key, encoded(&update))).collect()
+        };
+        let written = match is_long {
+            false => encode(),
+            true => match tokio::task::spawn_blocking(encode).await {
+                Ok(written) => written,
+                Err(panic) => std::panic::resume_unwind(panic.into_panic()),
+            },
+        };
         for _ in 0..ROUNDS_MAX {
             let Some(newer) = self.replicate_once(&self.view(), bucket, &written).await else { return };
             metrics::counter!("ringway_data_stale_writes_total").increment(1);
@@ -67,11 +82,12 @@ impl DataTier {
             return None;
         }
         let known = view.known(written.iter().map(|told| Partition(told.0)));
-        let deadline_ms = wall_ms() + REPLICA_DEADLINE.as_millis() as u64;
+        let patience = patience(written);
+        let deadline_ms = wall_ms() + patience.as_millis() as u64;
         let mut plan = WritePlan::new(self.own, targets.keys().copied(), |node| view.is_reachable(node), deadline_ms);
         let mut sending: FuturesUnordered<_> =
             plan.waiting().iter().map(|node| self.post_to(bucket, *node, &targets[node], known)).collect();
-        let late = tokio::time::sleep(REPLICA_DEADLINE);
+        let late = tokio::time::sleep(patience);
         tokio::pin!(late);
         let mut newer = None;
         while !plan.is_done() {
@@ -152,8 +168,9 @@ impl DataTier {
         updates: Vec<Told>,
         known: Known,
     ) -> Result<Taken, PeerError> {
+        let patience = patience(&updates);
         let request = DataRequest::Replicate { bucket: Cow::Borrowed(&bucket.name), updates, known };
-        match self.call_data(node, priority, &request, REPLICA_DEADLINE).await {
+        match self.call_data(node, priority, &request, patience).await {
             Ok(DataReply::Stale { epoch }) => Ok(Taken { newer: Some(epoch), gaps: Vec::new() }),
             Ok(DataReply::Replicated { gaps }) => {
                 Ok(Taken { newer: None, gaps: gaps.into_iter().map(|at| at as usize).collect() })
@@ -239,6 +256,7 @@ impl DataTier {
         if !bucket.store().is_on_disk() {
             return apply_all(bucket, updates);
         }
+        bucket.held.caught_up().await;
         let blocking = bucket.clone();
         let applied = tokio::task::spawn_blocking(move || apply_all(&blocking, updates)).await;
         let gaps = applied.map_err(|panic| Error::Internal(panic.to_string()))??;
@@ -267,6 +285,12 @@ fn apply_all(bucket: &Bucket, updates: Vec<(u16, Bytes, Update)>) -> Result<Vec<
     Ok(gaps)
 }
 
+/// How long a replica may take for these.
+fn patience(updates: &[Told]) -> Duration {
+    let bytes: usize = updates.iter().map(size_of).sum();
+    REPLICA_DEADLINE + Duration::from_secs_f64(bytes as f64 / REPLICA_BYTES_PER_SECOND)
+}
+
 /// A partition as another node has numbered it.
 pub(crate) fn partition(number: u16) -> Option<Partition> {
     (usize::from(number) < PARTITION_COUNT).then_some(Partition(number))
@@ -279,7 +303,8 @@ fn whole_key(bucket: &Bucket, number: u16, key: &Bytes) -> Option<Told> {
 }
 
 pub(crate) fn encoded(update: &Update) -> Bytes {
-    let mut out = Vec::new();
+    // With room for what is not counted: a long one is not copied to grow.
+    let mut out = Vec::with_capacity(update.encoded_len() + ENCODED_MARGIN);
     update.encode(&mut out);
     out.into()
 }

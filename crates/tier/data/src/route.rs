@@ -130,6 +130,9 @@ impl DataTier {
         self.catch_up(view, bucket, picked.iter().map(|at| &units[*at])).await;
         let alone = self.is_alone_with(view, bucket);
         let ran = if bucket.store().is_on_disk() {
+            if !picked.iter().all(|at| units[*at].only_reads()) {
+                bucket.held.caught_up().await;
+            }
             let (tier, bucket, units) = (self.clone(), bucket.clone(), units.clone());
             tokio::task::spawn_blocking(move || tier.execute(&bucket, &units, &picked, alone)).await
         } else {

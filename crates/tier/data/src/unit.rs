@@ -7,6 +7,7 @@ use bytes::Bytes;
 use ringway_ring::Partition;
 use serde::{Deserialize, Serialize};
 
+use crate::call::{SHARED_LEN_MIN, part_of};
 use crate::command::{self, Spec};
 use crate::memcache;
 
@@ -76,6 +77,21 @@ impl Unit {
         Self::new(partition, Body::One(Words::of(words)))
     }
 
+    /// The same with words that may stay in the buffer they came in.
+    pub(crate) fn sharing(partition: Partition, words: &[&[u8]], source: Option<&Bytes>) -> Self {
+        Self::new(partition, Body::One(Words(words.iter().map(|word| part_of(word, source)).collect())))
+    }
+
+    /// What long values of it may be parts of.
+    pub(crate) fn source(&self) -> Option<&Bytes> {
+        let longest = match &self.body {
+            Body::One(words) => words.0.iter().max_by_key(|word| word.len())?,
+            Body::Memcache { request, .. } => request,
+            Body::Transaction { .. } | Body::Watch(_) => return None,
+        };
+        (longest.len() >= SHARED_LEN_MIN).then_some(longest)
+    }
+
     /// `None` if another node has sent nonsense.
     pub(crate) fn partition(&self) -> Option<Partition> {
         Partition::all().nth(usize::from(self.partition))
@@ -115,6 +131,14 @@ impl Unit {
             _ => LONG_REPLY_LEN,
         };
         self.commands().iter().map(of).sum::<usize>().clamp(SHORT_REPLY_LEN, LONG_REPLY_LEN)
+    }
+
+    /// Whether it leaves the keys as they are.
+    pub(crate) fn only_reads(&self) -> bool {
+        match &self.body {
+            Body::Memcache { request, .. } => memcache::read(request).is_some_and(|asked| memcache::only_reads(&asked)),
+            _ => self.commands().iter().all(|words| words.spec().is_some_and(Spec::only_reads)),
+        }
     }
 
     /// Whether doing it twice leaves the same as doing it once, so that it may be tried again when no answer came.

@@ -86,6 +86,19 @@ impl BucketStore {
         (backing.durability() != Durability::Memory).then(|| backing.acknowledged())
     }
 
+    /// Whether the disk does not follow: writes may be refused before [`BucketStore::caught_up`].
+    pub fn is_behind(&self) -> bool {
+        self.backing.as_ref().is_some_and(Backing::is_behind)
+    }
+
+    /// Returns when the disk has taken what waits for it now. Fails if it will not.
+    pub async fn caught_up(&self) -> Result<(), Error> {
+        match &self.backing {
+            Some(backing) if backing.is_behind() => backing.caught_up().await,
+            _ => Ok(()),
+        }
+    }
+
     /// Of writes from now on.
     pub fn set_durability(&self, durability: Durability) {
         if let Some(backing) = &self.backing {

@@ -10,6 +10,7 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use fjall::PersistMode;
+use tokio::sync::Notify;
 use tracing::{error, info, warn};
 
 use super::Shared;
@@ -50,6 +51,8 @@ struct Desk {
     unflushed: AtomicU64,
     /// The last round failed.
     is_behind: AtomicBool,
+    /// A round has ended.
+    ended: Notify,
     /// Nothing reaches the database any more, as if the process had been killed.
     #[cfg(test)]
     is_killed: AtomicBool,
@@ -78,6 +81,7 @@ impl Flusher {
             bell: Condvar::new(),
             unflushed: AtomicU64::new(0),
             is_behind: AtomicBool::new(false),
+            ended: Notify::new(),
             #[cfg(test)]
             is_killed: AtomicBool::new(false),
         });
@@ -138,11 +142,26 @@ impl Flusher {
         self.desk.unflushed.load(Ordering::Relaxed)
     }
 
+    /// Whether so much is in the log only that no more is taken.
+    pub(crate) fn is_behind(&self) -> bool {
+        self.unflushed() > LOG_BYTES_MAX
+    }
+
+    /// Returns when the round that it begins has ended, or that is not so any more.
+    pub(crate) async fn caught_up(&self) {
+        let mut ended = std::pin::pin!(self.desk.ended.notified());
+        // From here on no end is missed.
+        ended.as_mut().enable();
+        if self.is_behind() {
+            self.hurry();
+            ended.await;
+        }
+    }
+
     /// Whether more may be appended to the log.
     pub(crate) fn check(&self) -> Result<(), Error> {
-        let unflushed = self.unflushed();
-        match unflushed > LOG_BYTES_MAX {
-            true => Err(Error::Overloaded { waiting: unflushed as usize }),
+        match self.is_behind() {
+            true => Err(Error::Overloaded { waiting: self.unflushed() as usize }),
             false => Ok(()),
         }
     }
@@ -185,6 +204,7 @@ impl Desk {
             let went_well = self.go_round();
             metrics::histogram!("ringway_data_flush_seconds").record(began.elapsed().as_secs_f64());
             self.tell(went_well);
+            self.ended.notify_waiters();
             if closing {
                 return;
             }

@@ -49,11 +49,13 @@ enum Plan {
     Alone(&'static Spec),
 }
 
-/// Writes one reply for each command, in the protocol version that was chosen when it came.
+/// Writes one reply for each command, in the protocol version that was chosen when it came. `source` is what their words are parts
+/// of, if they may stay there.
 pub(super) async fn run(
     tier: &Arc<DataTier>,
     session: &mut Session,
     commands: &[Args<'_>],
+    source: Option<&Bytes>,
     output: &mut Output,
 ) -> io::Result<()> {
     if let Some(bucket) = session.bucket().filter(|bucket| !tier.view().buckets.contains_key(*bucket)) {
@@ -65,7 +67,7 @@ pub(super) async fn run(
         if session.is_closing() {
             break;
         }
-        match plan(tier, session, args) {
+        match plan(tier, session, args, source) {
             Plan::Ready(reply) => pending.answers.push(Answer::Ready(reply)),
             Plan::Units(units, how) => {
                 let is_large = units.len() > SHARED_UNITS_MAX;
@@ -94,7 +96,7 @@ pub(super) async fn run(
     settle(tier, session, &mut pending, output).await
 }
 
-fn plan(tier: &Arc<DataTier>, session: &mut Session, args: Args<'_>) -> Plan {
+fn plan(tier: &Arc<DataTier>, session: &mut Session, args: Args<'_>, source: Option<&Bytes>) -> Plan {
     let fail = |fail: Fail| Plan::Ready(fail.reply());
     if command::is_of_a_browser(args[0]) {
         tracing::warn!("a client that speaks HTTP was cut off: a web page may try to reach this port");
@@ -124,7 +126,7 @@ fn plan(tier: &Arc<DataTier>, session: &mut Session, args: Args<'_>) -> Plan {
     }
     match spec.run {
         Run::Plain(function) => Plan::Ready(plain(session.version(), function, args)),
-        Run::Keyed(_) | Run::Split(..) => keyed(tier, session, spec, args).unwrap_or_else(fail),
+        Run::Keyed(_) | Run::Split(..) => keyed(tier, session, spec, args, source).unwrap_or_else(fail),
         Run::Blocking(..) | Run::Whole(_) | Run::Session(_) => Plan::Alone(spec),
     }
 }
@@ -137,7 +139,13 @@ fn plain(version: RespVersion, function: fn(&mut Out, Args<'_>) -> Ran, args: Ar
     }
 }
 
-fn keyed(tier: &Arc<DataTier>, session: &Session, spec: &'static Spec, args: Args<'_>) -> Ran<Plan> {
+fn keyed(
+    tier: &Arc<DataTier>,
+    session: &Session,
+    spec: &'static Spec,
+    args: Args<'_>,
+    source: Option<&Bytes>,
+) -> Ran<Plan> {
     let bucket = session.bucket_of(&tier.view())?;
     let places = key_positions(spec, args)?;
     let keys: Vec<&[u8]> = places.iter().map(|at| args[*at]).collect();
@@ -147,14 +155,14 @@ fn keyed(tier: &Arc<DataTier>, session: &Session, spec: &'static Spec, args: Arg
     let first = keys.first().copied().unwrap_or_default();
     let is_one = keys.iter().all(|key| bucket.slot_of(key) == bucket.slot_of(first));
     match spec.run {
-        _ if is_one => Ok(Plan::Units(vec![Unit::one(bucket.partition_of(first), args)], None)),
-        Run::Split(how, _) => Ok(Plan::Units(split(&bucket, args, &places)?, Some(how))),
+        _ if is_one => Ok(Plan::Units(vec![Unit::sharing(bucket.partition_of(first), args, source)], None)),
+        Run::Split(how, _) => Ok(Plan::Units(split(&bucket, args, &places, source)?, Some(how))),
         _ => Err(Fail::CROSS_SLOT),
     }
 }
 
 /// The same command for each key, with what belongs to it.
-fn split(bucket: &Bucket, args: Args<'_>, places: &[usize]) -> Ran<Vec<Unit>> {
+fn split(bucket: &Bucket, args: Args<'_>, places: &[usize], source: Option<&Bytes>) -> Ran<Vec<Unit>> {
     let step = match places {
         [first, second, ..] => second - first,
         _ => 1,
@@ -164,7 +172,7 @@ fn split(bucket: &Bucket, args: Args<'_>, places: &[usize]) -> Ran<Vec<Unit>> {
     }
     let one = |at: &usize| {
         let words: Vec<&[u8]> = std::iter::once(args[0]).chain(args[*at..*at + step].iter().copied()).collect();
-        Unit::one(bucket.partition_of(args[*at]), &words)
+        Unit::sharing(bucket.partition_of(args[*at]), &words, source)
     };
     Ok(places.iter().map(one).collect())
 }

@@ -262,7 +262,7 @@ impl Connection {
             return Ok(());
         }
         self.session.calm().end();
-        batch::run(tier, &mut self.session, commands, &mut self.output).await
+        batch::run(tier, &mut self.session, commands, source, &mut self.output).await
     }
 
     /// Runs those at the front that this node can run just so. How many.

@@ -12,6 +12,8 @@ use tokio::net::TcpStream;
 
 /// How much is read at once; grows to what a command needs.
 const READ_LEN: usize = 32 * 1024;
+/// Of a command that is longer, all is reserved when so much is there.
+const TRUSTED_LEN: usize = 16 << 20;
 /// Buffers that a thread keeps for the next client that says something.
 const SPARE_MAX: usize = 8;
 
@@ -107,8 +109,11 @@ impl Input {
         if was_empty && self.bytes.capacity() == 0 {
             self.bytes = spare();
         }
-        // No more than twice what is there: a length that was only promised reserves nothing.
-        let wanted = self.needed.saturating_sub(self.bytes.len()).min(self.bytes.len()).max(READ_LEN / 2);
+        // No more than twice what is there: a length that was only promised reserves nothing. Who has sent so much already sends the
+        // rest, too, and what is not written yet takes no memory, only addresses; what is there need not be moved again and again.
+        let missing = self.needed.saturating_sub(self.bytes.len());
+        let wanted = if self.bytes.len() < TRUSTED_LEN { missing.min(self.bytes.len()) } else { missing };
+        let wanted = wanted.max(READ_LEN / 2);
         self.bytes.reserve(wanted);
         let read = pin!(stream.read_buf(&mut self.bytes)).poll(context);
         match read {

@@ -52,6 +52,10 @@ impl<'a> Local<'a> {
         if tier.config.redis_redirect || tier.handover.is_any_owed() || !tier.has_heard() {
             return None;
         }
+        // It is to wait, which is not done here.
+        if bucket.store().is_behind() {
+            return None;
+        }
         let running = tier.handover.begin(&view, std::iter::empty()).ok()?;
         Some(Self { tier, view, bucket, running })
     }

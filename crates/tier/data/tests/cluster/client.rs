@@ -51,6 +51,21 @@ impl Client {
         assert_eq!(read, expected);
     }
 
+    /// The same for what is too long to be shown.
+    pub async fn expect_bytes(&mut self, expected: &[u8]) {
+        let mut read = vec![0; expected.len()];
+        let mut len = 0;
+        while len < read.len() {
+            match tokio::time::timeout(DEADLINE, self.0.read(&mut read[len..])).await.expect("a reply in time").unwrap()
+            {
+                0 => break,
+                more => len += more,
+            }
+        }
+        let start = String::from_utf8_lossy(&read[..len.min(100)]);
+        assert!(read == expected, "{len} of {} bytes, beginning with {start:?}", expected.len());
+    }
+
     /// Reads a line, without its CR LF.
     pub async fn line(&mut self) -> String {
         let mut read = Vec::new();

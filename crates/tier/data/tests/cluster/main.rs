@@ -7,6 +7,7 @@ mod client;
 mod cluster_commands;
 mod durability;
 mod failure;
+mod large_values;
 mod lobby;
 mod memcache_door;
 mod moving;

@@ -268,7 +268,7 @@ impl Connection {
             if ran == 0 {
                 self.session.calm().end();
                 let len = steps.iter().take_while(|step| !matches!(step, Step::Whole(_))).count();
-                spread::run(tier, bucket, &steps[..len], &mut self.output).await?;
+                spread::run(tier, bucket, &steps[..len], source, &mut self.output).await?;
                 steps = &steps[len..];
             }
         }

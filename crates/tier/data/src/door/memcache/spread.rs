@@ -11,6 +11,7 @@ use ringway_protocol::resp::RespVersion;
 use super::step::Step;
 use crate::DataTier;
 use crate::bucket::Bucket;
+use crate::call::part_of;
 use crate::door::output::Output;
 use crate::fail::Fail;
 use crate::memcache;
@@ -22,6 +23,7 @@ pub(super) async fn run(
     tier: &Arc<DataTier>,
     bucket_name: &str,
     steps: &[Step<'_>],
+    source: Option<&Bytes>,
     output: &mut Output,
 ) -> io::Result<()> {
     let bucket = match tier.bucket(bucket_name).await {
@@ -33,7 +35,7 @@ pub(super) async fn run(
             return Ok(());
         }
     };
-    let units = steps.iter().flat_map(|step| units_of(&bucket, step)).collect();
+    let units = steps.iter().flat_map(|step| units_of(&bucket, step, source)).collect();
     let mut run = UnitRun::new(units, RespVersion::Two);
     for step in steps {
         match step {
@@ -54,7 +56,7 @@ pub(super) async fn run(
     Ok(())
 }
 
-fn units_of(bucket: &Bucket, step: &Step<'_>) -> Vec<Unit> {
+fn units_of(bucket: &Bucket, step: &Step<'_>, source: Option<&Bytes>) -> Vec<Unit> {
     let unit = |key: &[u8], request: Bytes| {
         Unit::new(bucket.partition_of(key), Body::Memcache { key: Bytes::copy_from_slice(key), request })
     };
@@ -65,7 +67,7 @@ fn units_of(bucket: &Bucket, step: &Step<'_>) -> Vec<Unit> {
         Step::Keys { request: Request::Delete { key, .. }, encoded: [] } => {
             vec![unit(key, [&b"delete "[..], key, b" noreply\r\n"].concat().into())]
         }
-        Step::Keys { encoded, .. } => step.keys().map(|key| unit(key, Bytes::copy_from_slice(encoded))).collect(),
+        Step::Keys { encoded, .. } => step.keys().map(|key| unit(key, part_of(encoded, source))).collect(),
         Step::Say(_) | Step::Whole(_) => Vec::new(),
     }
 }
