@@ -114,6 +114,21 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
+/// Does something about so many bytes: if these are many, which takes its time, not on a thread that serves others.
+pub(crate) async fn apart<T: Send + 'static>(len: usize, work: impl FnOnce() -> T + Send + 'static) -> T {
+    if len <= PIECE_LEN {
+        return work();
+    }
+    match tokio::task::spawn_blocking(work).await {
+        Ok(done) => done,
+        Err(error) => match error.try_into_panic() {
+            Ok(panic) => std::panic::resume_unwind(panic),
+            // The runtime stops: nobody will go on here.
+            Err(_) => std::future::pending().await,
+        },
+    }
+}
+
 impl DataTier {
     /// One request to another node's data tier, however long it and its answer are.
     pub(crate) async fn call_data(
@@ -150,10 +165,8 @@ impl DataTier {
         request: DataRequest<'static>,
         within: Duration,
     ) -> Result<DataReply, PeerError> {
-        // Copying so much takes its time: not on a thread that serves others.
         let len = request.len();
-        let body = tokio::task::spawn_blocking(move || encode_long(&request, len)).await;
-        let mut rest = body.map_err(|panic| PeerError::Remote(node, panic.to_string()))?;
+        let mut rest = apart(len, move || encode_long(&request, len)).await;
         // The last piece is answered when all of it is done.
         let within = PIECE_DEADLINE.max(within) + Duration::from_secs_f64(len as f64 / BYTES_PER_SECOND);
         let (id, len, mut at) = (self.long_messages.id(), rest.len() as u64, 0);
@@ -188,8 +201,7 @@ impl DataTier {
             }
         }
         let whole = whole.freeze();
-        let decoded = tokio::task::spawn_blocking(move || decode(&whole)).await;
-        decoded.map_err(|panic| PeerError::Remote(node, panic.to_string()))?.map_err(|why| PeerError::Remote(node, why))
+        apart(whole.len(), move || decode(&whole)).await.map_err(|why| PeerError::Remote(node, why))
     }
 
     /// A piece of a request; with the last one, the request.
@@ -201,8 +213,7 @@ impl DataTier {
     ) -> Result<Option<DataRequest<'static>>, Error> {
         let whole = self.long_messages.put(from, id, at, len, piece)?;
         let Some(whole) = whole else { return Ok(None) };
-        let decoded = tokio::task::spawn_blocking(move || decode(&whole)).await;
-        decoded.map_err(|panic| Error::Internal(panic.to_string()))?.map(Some).map_err(Error::Internal)
+        apart(whole.len(), move || decode(&whole)).await.map(Some).map_err(Error::Internal)
     }
 
     pub(crate) fn serve_pull(&self, id: u64, at: u64) -> Result<DataReply, Error> {
@@ -217,13 +228,7 @@ impl DataTier {
         len: usize,
         long: impl FnOnce(u64, u64) -> T,
     ) -> Result<Bytes, String> {
-        let body = match len > PIECE_LEN {
-            false => encode(&reply),
-            true => {
-                let encoded = tokio::task::spawn_blocking(move || encode_long(&reply, len)).await;
-                encoded.map_err(|panic| panic.to_string())?
-            }
-        };
+        let body = apart(len, move || encode_long(&reply, len)).await;
         if body.len() <= SHORT_LEN_MAX {
             return Ok(body);
         }

@@ -100,8 +100,8 @@ impl Known {
     pub(crate) const ANY: Self = Self { epoch: u64::MAX, since: 0 };
 }
 
-/// What a long message has beside what is long in it.
-const LONG_MARGIN: usize = 4096;
+/// What a message has beside what is long in it.
+const MARGIN: usize = 128;
 
 #[derive(Debug, Serialize, Deserialize)]
 pub(crate) enum DataReply {
@@ -224,7 +224,7 @@ pub(crate) fn encode<T: Serialize>(message: &T) -> Bytes {
 
 /// The same for what is about so long: its buffer need not grow, which would copy it again.
 pub(crate) fn encode_long<T: Serialize>(message: &T, len: usize) -> Bytes {
-    let buffer = Vec::with_capacity(len + len / 64 + LONG_MARGIN);
+    let buffer = Vec::with_capacity(len + len / 64 + MARGIN);
     postcard::to_extend(message, buffer).map(Bytes::from).expect("messages are plain data, which postcard always takes")
 }
 

@@ -18,7 +18,7 @@ use ringway_values::Update;
 use crate::bucket::Bucket;
 use crate::export::Part;
 use crate::fan_out::say;
-use crate::long_message::PIECE_LEN;
+use crate::long_message::apart;
 use crate::message::{
     DataReply, DataRequest, Known, PART_BYTES_MAX, Purpose, Told, TransferReply, TransferRequest, decode, encode,
     root_of,
@@ -187,15 +187,9 @@ impl DataTier {
             Ok(update) => Ok((number, key, update)),
             Err(damaged) => Err(Error::Internal(format!("update of another node: {damaged}"))),
         };
-        let is_long = updates.iter().map(size_of).sum::<usize>() > PIECE_LEN;
+        let bytes = updates.iter().map(size_of).sum();
         let decode_all = move || updates.into_iter().map(decode).collect::<Result<Vec<_>, Error>>();
-        let updates = match is_long {
-            false => decode_all()?,
-            true => {
-                let decoded = tokio::task::spawn_blocking(decode_all).await;
-                decoded.map_err(|panic| Error::Internal(panic.to_string()))??
-            }
-        };
+        let updates = apart(bytes, decode_all).await?;
         // What repair brings is old without having been missed.
         if let Some(oldest) = updates.iter().map(|(_, _, update)| update.latest()).min().filter(|_| known != Known::ANY)
         {

@@ -16,7 +16,7 @@ use ringway_values::{Applied, State, Update};
 use tracing::warn;
 
 use crate::bucket::Bucket;
-use crate::long_message::PIECE_LEN;
+use crate::long_message::apart;
 use crate::message::{DataReply, DataRequest, Known, PART_BYTES_MAX, Told};
 use crate::outbox::NotSent;
 use crate::unit::Unit;
@@ -52,17 +52,11 @@ impl DataTier {
     /// The changes are in the store already, and whom to send them to is looked up only now: a node that has copied the partition
     /// from here without them is in that view. If a replica knows of a newer row, those of that row get them, too.
     pub(crate) async fn replicate(self: &Arc<Self>, bucket: &Arc<Bucket>, updates: Vec<(Partition, Bytes, Update)>) {
-        let is_long = updates.iter().any(|(_, _, update)| update.encoded_len() > PIECE_LEN);
+        let longest = updates.iter().map(|(_, _, update)| update.encoded_len()).max().unwrap_or(0);
         let encode = move || -> Vec<Told> {
             updates.into_iter().map(|(partition, key, update)| (partition.0, key, encoded(&update))).collect()
         };
-        let written = match is_long {
-            false => encode(),
-            true => match tokio::task::spawn_blocking(encode).await {
-                Ok(written) => written,
-                Err(panic) => std::panic::resume_unwind(panic.into_panic()),
-            },
-        };
+        let written = apart(longest, encode).await;
         for _ in 0..ROUNDS_MAX {
             let Some(newer) = self.replicate_once(&self.view(), bucket, &written).await else { return };
             metrics::counter!("ringway_data_stale_writes_total").increment(1);
