@@ -61,7 +61,9 @@ impl LongMessages {
             if len > LONG_LEN_MAX || promised + len > HELD_BYTES_MAX {
                 return Err(Error::Internal(format!("a request of {len} bytes is too long to be taken now")));
             }
-            coming.insert((from, id), Held { bytes: BytesMut::new(), len, touched: clock::now() });
+            // All of it is reserved: memory is taken as it fills, and nothing is moved as it grows.
+            coming
+                .insert((from, id), Held { bytes: BytesMut::with_capacity(len as usize), len, touched: clock::now() });
         }
         let unknown = || Error::Internal("a piece of a request that is not known".to_owned());
         let held = coming.get_mut(&(from, id)).ok_or_else(unknown)?;
@@ -192,7 +194,7 @@ impl DataTier {
         if len > LONG_LEN_MAX {
             return Err(PeerError::Remote(node, format!("an answer of {len} bytes")));
         }
-        let mut whole = BytesMut::new();
+        let mut whole = BytesMut::with_capacity(len as usize);
         while (whole.len() as u64) < len {
             let request = encode(&DataRequest::Pull { id, at: whole.len() as u64 });
             match self.call_short(node, Priority::Bulk, request, PIECE_DEADLINE).await? {
