@@ -1,6 +1,6 @@
 //! Core: what entries cost and amount to, for a partition, a shard's queues and a bucket.
 
-use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, AtomicUsize, Ordering};
 
 use ringway_values::{State, digest_of};
 
@@ -97,6 +97,7 @@ pub(crate) struct Account {
     /// Of each partition, where its table's lines are, for prefetching.
     lines: Box<[AtomicU64]>,
     readers: Readers,
+    entry_lines: AtomicUsize,
     /// Of each shard, in bytes; a hint.
     weights: [AtomicU64; SHARD_COUNT],
 }
@@ -113,6 +114,7 @@ impl Account {
             keys: AtomicI64::new(0),
             lines: (0..PARTITION_COUNT).map(|_| AtomicU64::new(0)).collect(),
             readers: Readers::default(),
+            entry_lines: AtomicUsize::new(ENTRY_LINES_MIN),
             weights: [const { AtomicU64::new(0) }; SHARD_COUNT],
         }
     }
@@ -133,12 +135,22 @@ impl Account {
         self.retention_ms.store(retention_ms, Ordering::Relaxed);
     }
 
-    /// How many cache lines of an entry are worth prefetching: as many as most entries have, for which one is wanted is not known
-    /// before it is there. What is longer than the most is read in one go, which the processor sees coming.
+    /// How many cache lines of an entry are worth prefetching: as many as those had that were asked for lately, for what the next
+    /// one has is not known before it is there. What is longer than the most is read in one go, which the processor sees coming.
     pub(crate) fn entry_lines(&self) -> usize {
-        let (bytes, keys) = (self.bytes.load(Ordering::Relaxed), self.keys.load(Ordering::Relaxed));
-        let mean = usize::try_from(bytes / keys.max(1)).unwrap_or(0);
-        mean.div_ceil(size_of::<Line>()).clamp(ENTRY_LINES_MIN, ENTRY_LINES_MAX)
+        self.entry_lines.load(Ordering::Relaxed)
+    }
+
+    /// Commands about so many keys have brought and taken so many bytes.
+    pub(crate) fn note_traffic(&self, keys: usize, bytes: usize) {
+        let Some(mean) = bytes.checked_div(keys) else { return };
+        let (lines, before) =
+            (mean.div_ceil(size_of::<Line>()).clamp(ENTRY_LINES_MIN, ENTRY_LINES_MAX), self.entry_lines());
+        // Written only when it has changed: all cores read it, many times.
+        if lines != before {
+            let now = (3 * before + lines + if lines > before { 3 } else { 0 }) / 4;
+            self.entry_lines.store(now, Ordering::Relaxed);
+        }
     }
 
     /// One entry's figures changed. Overwriting in place costs nothing here.
@@ -206,5 +218,26 @@ impl Account {
     pub(crate) fn usage(&self) -> Usage {
         let read = |number: &AtomicI64| number.load(Ordering::Relaxed).max(0) as u64;
         Usage { keys: read(&self.keys), bytes: read(&self.bytes) + read(&self.cold_bytes) }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn lines_after(account: &Account, turns: usize, keys: usize, bytes: usize) -> usize {
+        (0..turns).for_each(|_| account.note_traffic(keys, bytes));
+        account.entry_lines()
+    }
+
+    #[test]
+    fn as_much_is_prefetched_as_was_asked_for_lately_within_bounds() {
+        let account = Account::new(0);
+        assert_eq!(account.entry_lines(), 2);
+        assert_eq!(lines_after(&account, 9, 0, 5_000), 2);
+        assert_eq!(lines_after(&account, 9, 16, 16 * 1_088), 17);
+        assert_eq!(lines_after(&account, 1, 16, 16 * 64), 13);
+        assert_eq!(lines_after(&account, 20, 1, 1), 2);
+        assert_eq!(lines_after(&account, 20, 1, 1 << 20), 20);
     }
 }

@@ -132,6 +132,11 @@ impl BucketStore {
         drop(reading);
     }
 
+    /// Commands about so many keys have brought and taken so many bytes: how much of an entry is worth prefetching depends on it.
+    pub fn note_traffic(&self, keys: usize, bytes: usize) {
+        self.account.note_traffic(keys, bytes);
+    }
+
     /// Entries of a partition from a position on, in the order of positions.
     pub fn page(&self, partition: Partition, from: u64, limit: PageLimit) -> Result<StatePage, Error> {
         self.page_within(partition, from, None, limit)

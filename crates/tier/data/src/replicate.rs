@@ -263,6 +263,9 @@ fn apply_all(bucket: &Bucket, updates: Vec<(u16, Bytes, Update)>) -> Result<Vec<
     let keys: Vec<(Partition, &[u8])> =
         updates.iter().filter_map(|(number, key, _)| Some((partition(*number)?, &key[..]))).collect();
     bucket.store().prefetch(&keys);
+    bucket
+        .store()
+        .note_traffic(keys.len(), updates.iter().map(|(_, key, update)| key.len() + update.encoded_len()).sum());
     let mut gaps = Vec::new();
     for (at, (number, key, update)) in updates.into_iter().enumerate() {
         let Some(partition) = partition(number) else { continue };

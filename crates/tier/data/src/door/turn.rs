@@ -204,9 +204,13 @@ impl<'a> Turn<'a> {
         out: &mut Out,
         mut answer: impl FnMut(usize, Answered, &mut Out),
     ) -> Vec<Wrote<'a>> {
-        for (group, local) in self.locals.iter().enumerate() {
-            local.bucket().store().prefetch(&self.keys_of(asked, group));
-        }
+        let prefetch = |(group, local): (usize, &Local<'_>)| {
+            let keys = self.keys_of(asked, group);
+            local.bucket().store().prefetch(&keys);
+            (keys.len(), 0)
+        };
+        // Of each bucket: keys, and bytes that were said and answered about them.
+        let mut traffic: Vec<(usize, usize)> = self.locals.iter().enumerate().map(prefetch).collect();
         let mut written: Vec<Written> = self.locals.iter().map(|_| Written::default()).collect();
         let locals = self.locals.iter().zip(&mut written);
         let scenes: Vec<Scene<'_>> = locals.map(|(local, written)| local.scene(None, written)).collect();
@@ -216,7 +220,9 @@ impl<'a> Turn<'a> {
             let written = &mut written[asked.group];
             let before = written.count;
             out.set_version(asked.version);
+            let len = out.len();
             let (own, mut answered) = self.run_one(scene, written, asked, out);
+            traffic[asked.group].1 += answered.used + out.len().saturating_sub(len);
             ran += own;
             if written.count > before && local.must_wait(written) {
                 answered.waits_for = Some((asked.group, self.instead_of(asked, own)));
@@ -224,6 +230,9 @@ impl<'a> Turn<'a> {
             answer(number, answered, out);
         }
         self.tier.stats.note_commands(ran);
+        for (local, (keys, bytes)) in self.locals.iter().zip(traffic) {
+            local.bucket().store().note_traffic(keys, bytes);
+        }
         drop(scenes);
         self.locals.into_iter().zip(written).collect()
     }
