@@ -6,7 +6,7 @@ use ringway_control::api::{BucketInfo, BucketOnNode, BucketView, Reach};
 use ringway_manifest::{Durability, Storage, show_duration};
 use ringway_ports::KvStats;
 
-use crate::output::{bar, bytes, count, table};
+use crate::output::{bar, bytes, count, counted, table};
 
 const BAR_LEN: usize = 10;
 const GREEN: u8 = 32;
@@ -34,9 +34,8 @@ impl BucketPicture<'_> {
     fn holds(&self) -> String {
         let bucket = &self.info.bucket;
         let keys = match self.info.keys {
-            Some(1) => "1 key".to_owned(),
-            Some(keys) => format!("{} keys", count(keys)),
-            None => format!("{} keys with all copies", count(bucket.keys_held)),
+            Some(keys) => counted(keys, "key"),
+            None => counted(bucket.keys_held, "key") + " with all copies",
         };
         let missing = match bucket.nodes_missing {
             0 => String::new(),

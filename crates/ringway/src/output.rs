@@ -78,6 +78,12 @@ pub fn count(count: u64) -> String {
     if unit == 0 { count.to_string() } else { format!("{value:.1}{}", UNITS[unit]) }
 }
 
+/// As many of them as there are: `1 key`, `12.3 k keys`. Not for nouns with a plural of their own.
+pub fn counted(number: u64, noun: &str) -> String {
+    let plural = if number == 1 { "" } else { "s" };
+    format!("{} {noun}{plural}", count(number))
+}
+
 /// 0.4 s, 12 s, 3 min, 2.5 h
 pub fn span(ms: u64) -> String {
     match ms {

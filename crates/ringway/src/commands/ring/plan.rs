@@ -62,7 +62,7 @@ fn row(node: &PlanNode) -> Vec<String> {
 }
 
 fn moved(moved: Moved) -> String {
-    format!("{} copies, {} keys, {}", moved.partitions, output::count(moved.keys), output::bytes(moved.bytes))
+    format!("{} copies, {}, {}", moved.partitions, output::counted(moved.keys, "key"), output::bytes(moved.bytes))
 }
 
 fn over(ratio: Option<f64>) -> String {
