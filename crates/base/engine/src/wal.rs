@@ -123,6 +123,8 @@ pub(crate) struct Inner {
 #[derive(Debug, Default)]
 struct Desk {
     buffer: Vec<u8>,
+    /// The longest record in it.
+    longest: usize,
     records: u64,
     /// Position behind the buffer.
     end: u64,
@@ -141,6 +143,14 @@ struct Desk {
     is_closing: bool,
     /// Whether the writer has to be rung for.
     writer_sleeps: bool,
+}
+
+impl Desk {
+    /// Whether no record of `len` bytes is taken. A long one is not taken beside others, but others are beside one.
+    fn is_full(&self, len: usize, max: usize) -> bool {
+        let waiting = self.buffer.len();
+        if len < max { waiting - self.longest >= max } else { waiting >= max }
+    }
 }
 
 #[derive(Debug)]
@@ -191,13 +201,14 @@ impl Log {
         let body_sum = record::body_sum(body);
         self.inner.check()?;
         let mut desk = self.inner.desk();
-        if desk.buffer.len() >= self.inner.config.buffer_bytes_max {
+        if desk.is_full(len, self.inner.config.buffer_bytes_max) {
             metrics::counter!("ringway_data_log_refusals_total").increment(1);
             return Err(Error::Overloaded { waiting: desk.buffer.len() });
         }
         let position = desk.end;
         record::encode(bucket, body, body_sum, position, self.inner.nonce, &mut desk.buffer);
         desk.end += len as u64;
+        desk.longest = desk.longest.max(len);
         desk.records_end = desk.end;
         desk.records += 1;
         let end = Position(desk.end);

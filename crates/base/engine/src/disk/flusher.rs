@@ -24,8 +24,10 @@ const PAUSE: Duration = Duration::from_millis(20);
 /// So much in the log begins a round at once. Less than what a bucket may have in memory: what is not in the database cannot be
 /// evicted.
 const LOG_BYTES_EAGER: u64 = 192 << 20;
-/// With so much in the log, writes are refused until a round has succeeded.
-const LOG_BYTES_MAX: u64 = 512 << 20;
+/// With so much in the log, who writes had better wait until a round has succeeded.
+const LOG_BYTES_BEHIND: u64 = 512 << 20;
+/// With so much, writes are refused until then. More than the longest value beyond that.
+const LOG_BYTES_MAX: u64 = 1200 << 20;
 
 /// A bucket with things to write.
 pub(crate) trait Flush: Send + Sync + std::fmt::Debug {
@@ -142,9 +144,9 @@ impl Flusher {
         self.desk.unflushed.load(Ordering::Relaxed)
     }
 
-    /// Whether so much is in the log only that no more is taken.
+    /// Whether so much is in the log only that more will soon be refused.
     pub(crate) fn is_behind(&self) -> bool {
-        self.unflushed() > LOG_BYTES_MAX
+        self.unflushed() > LOG_BYTES_BEHIND
     }
 
     /// Returns when the round that it begins has ended, or that is not so any more.
@@ -160,8 +162,9 @@ impl Flusher {
 
     /// Whether more may be appended to the log.
     pub(crate) fn check(&self) -> Result<(), Error> {
-        match self.is_behind() {
-            true => Err(Error::Overloaded { waiting: self.unflushed() as usize }),
+        let unflushed = self.unflushed();
+        match unflushed > LOG_BYTES_MAX {
+            true => Err(Error::Overloaded { waiting: unflushed as usize }),
             false => Ok(()),
         }
     }

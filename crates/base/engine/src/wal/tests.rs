@@ -163,6 +163,19 @@ fn what_is_cut_goes_and_its_files_are_written_over() {
 }
 
 #[test]
+fn short_records_are_taken_beside_one_long_one_that_waits_and_no_other_long_one() {
+    let max = SMALL.buffer_bytes_max;
+    let mut desk = Desk { buffer: vec![0; max - 1], longest: 30, ..Desk::default() };
+    assert!(!desk.is_full(3 * max, max), "what is longer than the buffer is taken while there is any room");
+    desk.buffer.extend_from_slice(&vec![0; 3 * max]);
+    desk.longest = 3 * max;
+    assert!(desk.is_full(max, max));
+    assert!(!desk.is_full(30, max));
+    desk.buffer.push(0);
+    assert!(desk.is_full(30, max), "short ones together are as much as they may be");
+}
+
+#[test]
 fn a_record_longer_than_a_segment_and_than_the_buffer_is_taken() {
     let volume = FaultyVolume::default();
     let (log, _) = open(&volume);

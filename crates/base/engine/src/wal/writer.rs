@@ -151,6 +151,7 @@ impl Writer {
             desk.end += (desk.buffer.len() - before) as u64;
         }
         std::mem::swap(&mut desk.buffer, &mut self.group.bytes);
+        desk.longest = 0;
         self.group.records = std::mem::take(&mut desk.records);
         self.group.done = 0;
         desk.turn_leaf = false;
