@@ -23,10 +23,9 @@ impl Cores {
         Ok(Self { handles, next: AtomicUsize::new(0), _stop: stop.drop_guard() })
     }
 
-    /// One after the other: who asks for the next time is given the next core. Its number, too.
-    pub fn next(&self) -> (usize, &Handle) {
-        let number = self.next.fetch_add(1, Ordering::Relaxed) % self.handles.len();
-        (number, &self.handles[number])
+    /// The number of one after the other: who asks for the next time is given the next core.
+    pub fn next(&self) -> usize {
+        self.next.fetch_add(1, Ordering::Relaxed) % self.handles.len()
     }
 
     /// By number.
@@ -62,8 +61,9 @@ mod tests {
         let cores = Cores::start("test").unwrap();
         let runtime = Builder::new_current_thread().build().unwrap();
         let name = async || thread::current().name().map(str::to_owned);
-        let names: Vec<_> =
-            (0..cores.len() + 1).map(|_| runtime.block_on(cores.next().1.spawn(name())).unwrap().unwrap()).collect();
+        let names: Vec<_> = (0..cores.len() + 1)
+            .map(|_| runtime.block_on(cores.handles()[cores.next()].spawn(name())).unwrap().unwrap())
+            .collect();
         assert_eq!(names.first(), Some(&"test-0".to_owned()));
         assert_eq!(names.last(), names.first());
     }

@@ -455,7 +455,7 @@ impl<'a> Keys<'a> {
     fn shared(&self, value: &[u8]) -> Bytes {
         match self.scene.source {
             // Most of it: a short part would keep all of it in memory, which nobody has counted.
-            Some(source) if value.len() >= source.len() / 2 => part_of(value, Some(source)),
+            Some(source) if value.len() >= source.len() / 2 => share(value, Some(source)),
             _ => Bytes::copy_from_slice(value),
         }
     }
@@ -479,7 +479,7 @@ impl<'a> Keys<'a> {
 }
 
 /// The bytes as a part of what they were read from, or a copy.
-pub(crate) fn part_of(bytes: &[u8], source: Option<&Bytes>) -> Bytes {
+pub(crate) fn share(bytes: &[u8], source: Option<&Bytes>) -> Bytes {
     match source {
         Some(source) if source.as_ptr_range().contains(&bytes.as_ptr()) => source.slice_ref(bytes),
         _ => Bytes::copy_from_slice(bytes),

@@ -1,4 +1,5 @@
-//! Driver: the Redis door, and what it shares with memcached's ([`memcache`]). Clients begin as a task of their own ([`connection`]); most go on in the lobby of a core ([`lobby`]).
+//! Driver: the Redis door, and what it shares with memcached's ([`memcache`]). Clients begin as a task of their own ([`connection`]);
+//! most go on in the lobby of a core ([`lobby`]).
 
 mod accept;
 mod batch;
@@ -26,22 +27,16 @@ mod whole;
 
 use std::sync::Arc;
 
-use ringway_protocol::resp::{Out, RespVersion};
 use tokio::net::TcpListener;
 
 use crate::DataTier;
 use crate::door::accept::Door;
+use crate::door::client::Client;
 use crate::door::session::Session;
 
 pub(crate) async fn run(tier: Arc<DataTier>, listener: TcpListener) {
     // There from the start: a series that appears with the first client looks like a node that was not scraped before.
     metrics::gauge!("ringway_data_connections").set(0.0);
     let door = Door { name: "redis", refusal: b"-ERR max number of clients reached\r\n" };
-    let admit = |stream: std::net::TcpStream, opened| {
-        let (number, _) = tier.cores.next();
-        let session = Session::new(opened, stream.local_addr()?);
-        connection::go_on(&tier, &tier.lobbies[number], stream, session, Out::new(RespVersion::Two), &[]);
-        Ok(())
-    };
-    door.run(&tier, listener, admit).await;
+    door.run(&tier, listener, |stream, opened| Ok(Client::Redis(Session::new(opened, stream.local_addr()?)))).await;
 }

@@ -7,7 +7,7 @@ use bytes::Bytes;
 use ringway_ring::Partition;
 use serde::{Deserialize, Serialize};
 
-use crate::call::{SHARED_LEN_MIN, part_of};
+use crate::call::{SHARED_LEN_MIN, share};
 use crate::command::{self, Spec};
 use crate::memcache;
 
@@ -79,7 +79,7 @@ impl Unit {
 
     /// The same with words that may stay in the buffer they came in.
     pub(crate) fn sharing(partition: Partition, words: &[&[u8]], source: Option<&Bytes>) -> Self {
-        Self::new(partition, Body::One(Words(words.iter().map(|word| part_of(word, source)).collect())))
+        Self::new(partition, Body::One(Words(words.iter().map(|word| share(word, source)).collect())))
     }
 
     /// What long values of it may be parts of.

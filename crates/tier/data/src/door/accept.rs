@@ -6,17 +6,19 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
+use ringway_protocol::resp::{Out, RespVersion};
 use tokio::io::AsyncWriteExt;
 use tokio::net::TcpListener;
 use tracing::{debug, warn};
 
 use crate::DataTier;
+use crate::door::client::Client;
 
 /// After accept failed (too many open files): others may be closed meanwhile.
 const PAUSE: Duration = Duration::from_millis(50);
 const REFUSAL_DEADLINE: Duration = Duration::from_secs(1);
 /// How long somebody may take to say who it is.
-pub(super) const AUTH_DEADLINE: Duration = Duration::from_secs(60);
+const AUTH_DEADLINE: Duration = Duration::from_secs(60);
 
 /// A door for clients of one protocol.
 pub(super) struct Door {
@@ -26,12 +28,12 @@ pub(super) struct Door {
 }
 
 impl Door {
-    /// Has `admit` serve whoever comes, until the tier stops.
+    /// Serves whoever comes as what `admit` takes it for, until the tier stops.
     pub(super) async fn run(
         self,
         tier: &Arc<DataTier>,
         listener: TcpListener,
-        admit: impl Fn(TcpStream, Arc<Opened>) -> io::Result<()>,
+        admit: impl Fn(&TcpStream, Arc<Opened>) -> io::Result<Client>,
     ) {
         loop {
             let accepted = tokio::select! {
@@ -53,7 +55,9 @@ impl Door {
             }
             let admitted = stream.into_std().and_then(|stream| {
                 stream.set_nodelay(true)?;
-                admit(stream, Opened::new(tier))
+                let client = admit(&stream, Opened::new(tier))?;
+                client.go_on(tier, &tier.lobbies[tier.cores.next()], stream, Out::new(RespVersion::Two), &[]);
+                Ok(())
             });
             if let Err(error) = admitted {
                 debug!(door = self.name, %client, %error, "connection ended");
@@ -69,6 +73,15 @@ impl Door {
             let _ = tokio::time::timeout(REFUSAL_DEADLINE, stream.write_all(refusal)).await;
         });
     }
+}
+
+/// Ends with the error of a client that does not say who it is in time; never, if that is known.
+pub(super) async fn auth_deadline(is_known: bool) -> io::Error {
+    if is_known {
+        return std::future::pending().await;
+    }
+    tokio::time::sleep(AUTH_DEADLINE).await;
+    io::Error::new(io::ErrorKind::TimedOut, "it did not say who it is")
 }
 
 /// A client is counted from its beginning to its end.

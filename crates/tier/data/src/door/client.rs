@@ -1,15 +1,20 @@
-//! Core: who a client is, by the language it speaks.
+//! Driver: a client, by the language it speaks.
 
+use std::io;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use ringway_protocol::memcache::reply;
 use ringway_protocol::resp::{Out, RespVersion};
+use tokio::net::TcpStream;
+use tracing::debug;
 
 use crate::DataTier;
 use crate::bucket::Bucket;
 use crate::door::calm::Calm;
+use crate::door::input::Input;
 use crate::door::lobby::Lobby;
+use crate::door::output::Output;
 use crate::door::session::Session;
 use crate::door::{connection, memcache};
 use crate::fail::Fail;
@@ -78,7 +83,7 @@ impl Client {
         }
     }
 
-    /// Has it go on as a task: `replies` are sent, then what it has `said` is run.
+    /// Has it go on, or begin, as a task: `replies` are sent, then what it has `said` is run.
     pub(super) fn go_on(
         self,
         tier: &Arc<DataTier>,
@@ -87,9 +92,32 @@ impl Client {
         replies: Out,
         said: &[u8],
     ) {
+        let (tier_of_task, lobby_of_task, input) = (tier.clone(), lobby.clone(), Input::of(said));
+        let name = match self {
+            Client::Redis(_) => "redis connection",
+            Client::Memcached(_) => "memcached connection",
+        };
+        // It stays on one core: what is polled there has been registered there.
+        tier.tasks.spawn_on(lobby.core(), name, async move {
+            let address = tracing::enabled!(tracing::Level::DEBUG).then(|| socket.peer_addr());
+            if let Err(error) = self.serve(&tier_of_task, &lobby_of_task, socket, replies, input).await {
+                debug!(client = ?address, %error, "connection ended");
+            }
+        });
+    }
+
+    async fn serve(
+        self,
+        tier: &Arc<DataTier>,
+        lobby: &Lobby,
+        socket: std::net::TcpStream,
+        replies: Out,
+        input: Input,
+    ) -> io::Result<()> {
+        let output = Output::new(TcpStream::from_std(socket)?, replies);
         match self {
-            Client::Redis(session) => connection::go_on(tier, lobby, socket, session, replies, said),
-            Client::Memcached(session) => memcache::go_on(tier, lobby, socket, session, replies, said),
+            Client::Redis(session) => connection::serve(tier, lobby, session, input, output).await,
+            Client::Memcached(session) => memcache::serve(tier, lobby, session, input, output).await,
         }
     }
 }

@@ -1,27 +1,25 @@
 //! Driver: one client. Reads what is there, runs all complete commands in it as one batch, the replies go out through [`Output`].
 
 use std::io;
+use std::pin::pin;
 use std::sync::Arc;
 
 use bytes::Bytes;
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
-use ringway_protocol::resp::{Limits, Out, Parsed, ProtocolError, Words, parse};
-use tokio::net::TcpStream;
-use tracing::debug;
+use ringway_protocol::resp::{Limits, Parsed, ProtocolError, Words, parse};
 
 use crate::DataTier;
 use crate::call::{Args, Written};
-use crate::door::accept::AUTH_DEADLINE;
+use crate::door::accept::auth_deadline;
 use crate::door::batch;
-use crate::door::client::Client;
-use crate::door::input::Input;
-use crate::door::lobby::Lobby;
+use crate::door::client::{Client, Instead};
+use crate::door::input::{End, Input};
+use crate::door::lobby::{self, Lobby};
 use crate::door::output::Output;
 use crate::door::pace::keep_to_quota;
 use crate::door::session::Session;
 use crate::door::turn::part_of;
-use crate::fail::Fail;
 use crate::pubsub::Inbox;
 
 /// Commands of one batch; the rest of what was read comes next.
@@ -38,15 +36,6 @@ struct Connection {
     stopping: BoxFuture<'static, ()>,
 }
 
-/// How far the commands of a batch go.
-enum End {
-    /// There are no more complete ones: so many bytes have to be there for the next.
-    Needs(usize),
-    /// There may be more.
-    Full,
-    Broken(ProtocolError),
-}
-
 /// Complete commands at the start of some input.
 struct Found<'a> {
     /// The words of all, one behind the other.
@@ -55,40 +44,19 @@ struct Found<'a> {
     lens: Vec<usize>,
     /// Bytes that are done with when all of them are.
     used: usize,
-    end: End,
-}
-
-/// Has a client go on, or begin, as a task: `replies` are sent, then what it has `said` is run.
-pub(super) fn go_on(
-    tier: &Arc<DataTier>,
-    lobby: &Arc<Lobby>,
-    socket: std::net::TcpStream,
-    session: Session,
-    replies: Out,
-    said: &[u8],
-) {
-    let (tier_of_task, lobby_of_task, input) = (tier.clone(), lobby.clone(), Input::of(said));
-    // It stays on one core: what is polled there has been registered there.
-    tier.tasks.spawn_on(lobby.core(), "redis connection", async move {
-        let client = tracing::enabled!(tracing::Level::DEBUG).then(|| socket.peer_addr());
-        if let Err(error) = serve(&tier_of_task, &lobby_of_task, socket, session, replies, input).await {
-            debug!(?client, %error, "connection ended");
-        }
-    });
+    end: End<ProtocolError>,
 }
 
 /// Returns when the client has gone, was cut, or the tier stops, or when it goes (back) to the lobby.
-async fn serve(
+pub(super) async fn serve(
     tier: &Arc<DataTier>,
     lobby: &Lobby,
-    socket: std::net::TcpStream,
     session: Session,
-    replies: Out,
     input: Input,
+    output: Output,
 ) -> io::Result<()> {
-    let stream = TcpStream::from_std(socket)?;
-    let (output, stopping) = (Output::new(stream, replies), tier.tasks.stopping().boxed());
-    let mut connection = Connection { input, words: Words::new(), output, session, stopping };
+    let mut connection =
+        Connection { input, words: Words::new(), output, session, stopping: tier.tasks.stopping().boxed() };
     let mut is_open = Box::pin(connection.drain(tier)).await?;
     while is_open {
         if connection.may_enter(tier) {
@@ -106,26 +74,14 @@ async fn serve(
 
 impl Connection {
     /// Whether the lobby can answer what it will say next, as far as can be told.
-    fn may_enter(&self, tier: &DataTier) -> bool {
+    fn may_enter(&mut self, tier: &DataTier) -> bool {
         let has_nothing = self.input.bytes().is_empty() && self.output.is_empty() && !self.words.is_partial();
-        let has_quota = || self.session.seen().is_some_and(|bucket| bucket.spec.ops_per_second.is_some());
-        has_nothing
-            && self.session.only_asks()
-            && !tier.config.redis_redirect
-            && !has_quota()
-            && !tier.tasks.is_stopping()
+        has_nothing && self.session.only_asks() && lobby::takes_clients_of(tier, self.session.bucket_in(&tier.view()))
     }
 
     /// Reads more; false at the end.
     async fn fill(&mut self) -> io::Result<bool> {
-        let is_known = self.session.is_authenticated();
-        let deadline = async {
-            match is_known {
-                true => std::future::pending().await,
-                false => tokio::time::sleep(AUTH_DEADLINE).await,
-            }
-        };
-        tokio::pin!(deadline);
+        let mut deadline = pin!(auth_deadline(self.session.is_authenticated()));
         loop {
             let inbox = self.session.inbox().cloned();
             let news = async {
@@ -138,9 +94,7 @@ impl Connection {
                 biased;
                 read = self.input.read(self.output.stream()) => return read,
                 () = &mut self.stopping => return Ok(false),
-                () = &mut deadline => {
-                    return Err(io::Error::new(io::ErrorKind::TimedOut, "it did not say who it is"));
-                }
+                error = &mut deadline => return Err(error),
                 () = news => {}
             }
             if let Some(inbox) = inbox {
@@ -166,13 +120,6 @@ impl Connection {
                 () = inbox.is_to_be_cut() => {}
             }
         }
-    }
-
-    /// All replies since then become errors. Which of them were reads does not matter: the client is to try again.
-    fn refuse(&mut self, mark: usize, ran: usize, Fail(text): &Fail) {
-        let out = self.output.out(self.session.version());
-        out.cut_back(mark);
-        (0..ran).for_each(|_| out.error(text));
     }
 
     /// Runs all complete commands; false if that was the last of this connection.
@@ -203,7 +150,7 @@ impl Connection {
         input: &[u8],
         source: Option<&Bytes>,
         used: &mut usize,
-    ) -> io::Result<End> {
+    ) -> io::Result<End<ProtocolError>> {
         if input.first() != Some(&b'*') && !self.words.is_partial() {
             return self.run_line(tier, input, used).await;
         }
@@ -219,7 +166,12 @@ impl Connection {
     }
 
     /// A command typed as a line: its words are not in the input as they are.
-    async fn run_line(&mut self, tier: &Arc<DataTier>, input: &[u8], used: &mut usize) -> io::Result<End> {
+    async fn run_line(
+        &mut self,
+        tier: &Arc<DataTier>,
+        input: &[u8],
+        used: &mut usize,
+    ) -> io::Result<End<ProtocolError>> {
         let limits = if self.session.is_authenticated() { Limits::AUTHENTICATED } else { Limits::UNAUTHENTICATED };
         *used = match parse(input, &limits, &mut self.words) {
             Parsed::Complete { used } => used,
@@ -275,7 +227,9 @@ impl Connection {
         if written.count > 0
             && let Err(error) = tier.finish_writing(local.view(), local.bucket(), written).await
         {
-            self.refuse(mark, ran, &error.fail());
+            let out = self.output.out(version);
+            out.cut_back(mark);
+            Instead::Redis(ran).write(&error.fail(), out);
         }
         ran
     }

@@ -10,15 +10,14 @@ use bytes::{Buf, Bytes, BytesMut};
 use tokio::io::AsyncReadExt;
 use tokio::net::TcpStream;
 
+use crate::call::SHARED_LEN_MIN;
+
 /// How much is read at once; grows to what a command needs.
 const READ_LEN: usize = 32 * 1024;
 /// Of a command that is longer, all is reserved when so much is there.
 const TRUSTED_LEN: usize = 16 << 20;
 /// Buffers that a thread keeps for the next client that says something.
 const SPARE_MAX: usize = 8;
-
-/// Long values stay in the buffer they came in.
-pub(super) const SHARED_LEN_MIN: usize = 32 * 1024;
 
 thread_local! {
     static SPARE: RefCell<Vec<BytesMut>> = const { RefCell::new(Vec::new()) };
@@ -29,6 +28,16 @@ pub(super) struct Input {
     bytes: BytesMut,
     /// How many there have to be before the next command can be complete.
     needed: usize,
+}
+
+/// How far the complete commands at the start of what a client has said go.
+pub(super) enum End<L> {
+    /// There are no more: so many bytes have to be there for the next.
+    Needs(usize),
+    /// There may be more.
+    Full,
+    /// Nothing more is understood: this is the last that it is told.
+    Broken(L),
 }
 
 /// What a client has said.

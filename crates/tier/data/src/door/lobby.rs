@@ -225,6 +225,12 @@ impl Lobby {
     }
 }
 
+/// Whether it can answer clients of this bucket, as far as can be told.
+pub(super) fn takes_clients_of(tier: &DataTier, bucket: Option<&Arc<Bucket>>) -> bool {
+    let is_unpaced = bucket.is_some_and(|bucket| bucket.spec.ops_per_second.is_none());
+    is_unpaced && !tier.config.redis_redirect && !tier.tasks.is_stopping()
+}
+
 /// Serves the clients of one core until the tier stops.
 pub(crate) async fn run(tier: Arc<DataTier>, lobby: Arc<Lobby>) {
     let queue = lobby.queue.lock().unwrap_or_else(PoisonError::into_inner).take();

@@ -18,12 +18,13 @@ use std::sync::Arc;
 
 use tokio::net::TcpListener;
 
-pub(super) use self::connection::go_on;
+pub(super) use self::connection::serve;
 pub(super) use self::local::{places_of, run_step};
 pub(super) use self::session::Session;
 pub(super) use self::step::Step;
 use crate::DataTier;
 use crate::door::accept::Door;
+use crate::door::client::Client;
 
 /// Whose door it is.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -43,10 +44,5 @@ impl Access {
 
 pub(crate) async fn run(tier: Arc<DataTier>, listener: TcpListener, access: Access) {
     let door = Door { name: "memcached", refusal: b"ERROR Too many open connections\r\n" };
-    let admit = |stream: std::net::TcpStream, opened| {
-        let (number, _) = tier.cores.next();
-        connection::begin(&tier, &tier.lobbies[number], stream, Session::new(opened), access.clone());
-        Ok(())
-    };
-    door.run(&tier, listener, admit).await;
+    door.run(&tier, listener, |_, opened| Ok(Client::Memcached(Session::new(opened, access.clone())))).await;
 }

@@ -17,11 +17,6 @@ impl Seen {
         self.0.as_ref().map(|(_, bucket)| bucket)
     }
 
-    /// As it was last seen.
-    pub(super) fn last(&self) -> Option<&Bucket> {
-        self.0.as_ref().map(|(_, bucket)| &**bucket)
-    }
-
     pub(super) fn forget(&mut self) {
         self.0 = None;
     }

@@ -184,11 +184,6 @@ impl Session {
         self.seen.bucket(view, self.bucket.as_deref()?)
     }
 
-    /// Its bucket as it was last seen.
-    pub(super) fn seen(&self) -> Option<&Bucket> {
-        self.seen.last()
-    }
-
     /// Its bucket, open on this node.
     pub(super) fn bucket_of(&self, view: &View) -> Ran<Arc<Bucket>> {
         let name = self.bucket.as_deref().ok_or(Fail::NO_AUTH)?;

@@ -7,15 +7,13 @@ use std::sync::atomic::Ordering;
 use bytes::Bytes;
 use ringway_protocol::memcache::{Limits, Parsed, Request, Tokens, Verb, parse, reply};
 use ringway_protocol::resp::{Out, RespVersion};
-use tokio::net::TcpStream;
-use tracing::debug;
 
-use super::{Access, Session, Step, local, spread, whole};
+use super::{Session, Step, local, spread, whole};
 use crate::DataTier;
-use crate::door::accept::AUTH_DEADLINE;
+use crate::door::accept::auth_deadline;
 use crate::door::client::Client;
-use crate::door::input::Input;
-use crate::door::lobby::Lobby;
+use crate::door::input::{End, Input};
+use crate::door::lobby::{self, Lobby};
 use crate::door::output::Output;
 use crate::door::pace::keep_to_quota;
 use crate::door::session::bucket_for;
@@ -36,65 +34,19 @@ struct Connection {
     session: Session,
 }
 
-/// How far the requests of a batch go.
-enum End {
-    /// There are no more complete ones: so many bytes have to be there for the next.
-    Needs(usize),
-    /// There may be more.
-    Full,
-    Close(Bytes),
-}
-
-/// Begins with a client that has said nothing yet.
-pub(super) fn begin(
-    tier: &Arc<DataTier>,
-    lobby: &Arc<Lobby>,
-    socket: std::net::TcpStream,
-    session: Session,
-    access: Access,
-) {
-    let (tier_of_task, lobby_of_task) = (tier.clone(), lobby.clone());
-    spawn(tier, lobby, async move {
-        let mut connection = Connection::new(socket, session, Out::new(RespVersion::Two), &[])?;
-        if let Access::Bucket(name) = access
-            && let Err(fail) = connection.session.enter(&tier_of_task, &name).await
-        {
-            reply::line(connection.out(), &server_error(&fail));
-            return connection.output.flush().await;
-        }
-        serve(&tier_of_task, &lobby_of_task, connection).await
-    });
-}
-
-/// Has a client go on: `replies` are sent, then what it has `said` is run.
-pub(in crate::door) fn go_on(
-    tier: &Arc<DataTier>,
-    lobby: &Arc<Lobby>,
-    socket: std::net::TcpStream,
-    session: Session,
-    replies: Out,
-    said: &[u8],
-) {
-    let (tier_of_task, lobby_of_task, said) = (tier.clone(), lobby.clone(), said.to_vec());
-    spawn(tier, lobby, async move {
-        let connection = Connection::new(socket, session, replies, &said)?;
-        drop(said);
-        serve(&tier_of_task, &lobby_of_task, connection).await
-    });
-}
-
-fn spawn(tier: &DataTier, lobby: &Lobby, serving: impl Future<Output = io::Result<()>> + Send + 'static) {
-    // It stays on one core: what is polled there has been registered there.
-    tier.tasks.spawn_on(lobby.core(), "memcached connection", async move {
-        if let Err(error) = serving.await {
-            debug!(%error, "connection ended");
-        }
-    });
-}
-
 /// Returns when the client has gone, was cut, or the tier stops, or when it goes (back) to the lobby.
-async fn serve(tier: &Arc<DataTier>, lobby: &Lobby, mut connection: Connection) -> io::Result<()> {
-    // Large, and only needed while there is something to do: an idle client's task stays small.
+pub(in crate::door) async fn serve(
+    tier: &Arc<DataTier>,
+    lobby: &Lobby,
+    session: Session,
+    input: Input,
+    output: Output,
+) -> io::Result<()> {
+    let mut connection = Connection { input, scanned: 0, swallow: 0, output, session };
+    if let Err(fail) = connection.session.begin(tier).await {
+        reply::line(connection.out(), &server_error(&fail));
+        return connection.output.flush().await;
+    }
     let mut is_open = Box::pin(connection.drain(tier)).await?;
     while is_open {
         connection.note_sent(tier);
@@ -104,6 +56,7 @@ async fn serve(tier: &Arc<DataTier>, lobby: &Lobby, mut connection: Connection) 
         if !connection.fill(tier).await? {
             break;
         }
+        // Large, and only needed while there is something to do: an idle client's task stays small.
         is_open = Box::pin(connection.drain(tier)).await?;
         connection.session.calm().note();
     }
@@ -113,34 +66,21 @@ async fn serve(tier: &Arc<DataTier>, lobby: &Lobby, mut connection: Connection) 
 }
 
 impl Connection {
-    fn new(socket: std::net::TcpStream, session: Session, replies: Out, said: &[u8]) -> io::Result<Self> {
-        let output = Output::new(TcpStream::from_std(socket)?, replies);
-        Ok(Self { input: Input::of(said), scanned: 0, swallow: 0, output, session })
-    }
-
     /// Whether the lobby can answer what it will say next, as far as can be told.
     fn may_enter(&mut self, tier: &DataTier) -> bool {
         let has_nothing = self.input.bytes().is_empty() && self.output.is_empty() && self.swallow == 0;
         has_nothing
             && self.session.calm().is_enough()
-            && !tier.config.redis_redirect
-            && self.session.bucket_in(&tier.view()).is_some_and(|bucket| bucket.spec.ops_per_second.is_none())
-            && !tier.tasks.is_stopping()
+            && lobby::takes_clients_of(tier, self.session.bucket_in(&tier.view()))
     }
 
     /// Reads more; false at the end.
     async fn fill(&mut self, tier: &DataTier) -> io::Result<bool> {
         let (is_known, len) = (self.session.bucket().is_some(), self.input.bytes().len());
-        let deadline = async {
-            match is_known {
-                true => std::future::pending().await,
-                false => tokio::time::sleep(AUTH_DEADLINE).await,
-            }
-        };
         let goes_on = tokio::select! {
             read = self.input.read(self.output.stream()) => read?,
             () = tier.tasks.stopping() => false,
-            () = deadline => return Err(io::Error::new(io::ErrorKind::TimedOut, "it did not say who it is")),
+            error = auth_deadline(is_known) => return Err(error),
         };
         let read = self.input.bytes().len().saturating_sub(len);
         tier.stats.memcache_bytes_read.fetch_add(read as u64, Ordering::Relaxed);
@@ -168,7 +108,7 @@ impl Connection {
             match end {
                 Some(End::Full) => self.input.need(1),
                 Some(End::Needs(needed)) => self.input.need(needed),
-                Some(End::Close(reply)) => {
+                Some(End::Broken(reply)) => {
                     self.output.put_raw(reply).await?;
                     return Ok(false);
                 }
@@ -186,7 +126,7 @@ impl Connection {
         input: &[u8],
         source: Option<&Bytes>,
         used: &mut usize,
-    ) -> io::Result<Option<End>> {
+    ) -> io::Result<Option<End<Bytes>>> {
         let mut steps = Vec::with_capacity(16);
         let end = self.read_batch(input, used, &mut steps);
         let goes_on = match self.session.bucket().cloned() {
@@ -207,7 +147,7 @@ impl Connection {
         Ok(goes_on.then_some(end))
     }
 
-    fn read_batch<'a>(&mut self, input: &'a [u8], used: &mut usize, steps: &mut Vec<Step<'a>>) -> End {
+    fn read_batch<'a>(&mut self, input: &'a [u8], used: &mut usize, steps: &mut Vec<Step<'a>>) -> End<Bytes> {
         // Who it is decides what it may send, so until that is known requests are read one by one.
         let (limits, len_max) = match self.session.bucket() {
             Some(_) => (LIMITS, BATCH_LEN_MAX),
@@ -229,12 +169,12 @@ impl Connection {
                     Step::refuse(refusal, steps);
                 }
                 // The binary protocol: a whole header is told so in its own words, less than one is not waited for.
-                Parsed::Incomplete { .. } if rest.first() == Some(&0x80) => return End::Close(Bytes::new()),
+                Parsed::Incomplete { .. } if rest.first() == Some(&0x80) => return End::Broken(Bytes::new()),
                 Parsed::Incomplete { needed, scanned } => {
                     self.scanned = scanned;
                     return End::Needs(needed);
                 }
-                Parsed::Close { reply } => return End::Close(reply),
+                Parsed::Close { reply } => return End::Broken(reply),
             }
             self.scanned = 0;
             let dropped = self.swallow.min(input.len() - *used);

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use super::Access;
 use crate::DataTier;
 use crate::bucket::{Bucket, Guest};
 use crate::door::accept::Opened;
@@ -12,6 +13,7 @@ use crate::view::View;
 
 #[derive(Debug)]
 pub(in crate::door) struct Session {
+    access: Access,
     /// `None` until the client has said who it is.
     guest: Option<(Arc<str>, Guest)>,
     seen: Seen,
@@ -21,8 +23,16 @@ pub(in crate::door) struct Session {
 }
 
 impl Session {
-    pub(super) fn new(opened: Arc<Opened>) -> Self {
-        Self { guest: None, seen: Seen::default(), calm: Calm::default(), _opened: opened }
+    pub(super) fn new(opened: Arc<Opened>, access: Access) -> Self {
+        Self { access, guest: None, seen: Seen::default(), calm: Calm::default(), _opened: opened }
+    }
+
+    /// At a bucket's own door nobody has to say who it is.
+    pub(super) async fn begin(&mut self, tier: &Arc<DataTier>) -> Result<(), Fail> {
+        match self.access.clone() {
+            Access::Bucket(name) if self.guest.is_none() => self.enter(tier, &name).await,
+            _ => Ok(()),
+        }
     }
 
     /// Counted as a client of the bucket from now on.

@@ -11,7 +11,7 @@ use ringway_protocol::resp::RespVersion;
 use super::step::Step;
 use crate::DataTier;
 use crate::bucket::Bucket;
-use crate::call::part_of;
+use crate::call::share;
 use crate::door::output::Output;
 use crate::fail::Fail;
 use crate::memcache;
@@ -67,7 +67,7 @@ fn units_of(bucket: &Bucket, step: &Step<'_>, source: Option<&Bytes>) -> Vec<Uni
         Step::Keys { request: Request::Delete { key, .. }, encoded: [] } => {
             vec![unit(key, [&b"delete "[..], key, b" noreply\r\n"].concat().into())]
         }
-        Step::Keys { encoded, .. } => step.keys().map(|key| unit(key, part_of(encoded, source))).collect(),
+        Step::Keys { encoded, .. } => step.keys().map(|key| unit(key, share(encoded, source))).collect(),
         Step::Say(_) | Step::Whole(_) => Vec::new(),
     }
 }
