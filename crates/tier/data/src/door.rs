@@ -21,6 +21,7 @@ mod redirect;
 mod scripting;
 mod seen;
 mod session;
+mod task;
 mod transaction;
 mod turn;
 mod whole;

@@ -8,6 +8,7 @@ use bytes::Bytes;
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
 use ringway_protocol::resp::{Limits, Parsed, ProtocolError, Words, parse};
+use tokio::net::TcpStream;
 
 use crate::DataTier;
 use crate::call::{Args, Written};
@@ -19,6 +20,7 @@ use crate::door::lobby::{self, Lobby};
 use crate::door::output::Output;
 use crate::door::pace::keep_to_quota;
 use crate::door::session::Session;
+use crate::door::task;
 use crate::door::turn::part_of;
 use crate::pubsub::Inbox;
 
@@ -55,32 +57,18 @@ pub(super) async fn serve(
     input: Input,
     output: Output,
 ) -> io::Result<()> {
-    let mut connection =
-        Connection { input, words: Words::new(), output, session, stopping: tier.tasks.stopping().boxed() };
-    let mut is_open = Box::pin(connection.drain(tier)).await?;
-    while is_open {
-        if connection.may_enter(tier) {
-            return lobby.enter(connection.output.into_stream().into_std()?, Client::Redis(connection.session));
-        }
-        if !connection.fill().await? {
-            break;
-        }
-        // Large, and only needed while there is something to do: an idle client's task stays small.
-        is_open = Box::pin(connection.drain(tier)).await?;
-        connection.session.calm().note();
-    }
-    connection.output.flush().await
+    let stopping = tier.tasks.stopping().boxed();
+    task::serve(tier, lobby, Connection { input, words: Words::new(), output, session, stopping }).await
 }
 
-impl Connection {
-    /// Whether the lobby can answer what it will say next, as far as can be told.
-    fn may_enter(&mut self, tier: &DataTier) -> bool {
-        let has_nothing = self.input.bytes().is_empty() && self.output.is_empty() && !self.words.is_partial();
-        has_nothing && self.session.only_asks() && lobby::takes_clients_of(tier, self.session.bucket_in(&tier.view()))
+impl task::Connection for Connection {
+    async fn drain(&mut self, tier: &Arc<DataTier>) -> io::Result<bool> {
+        let is_open = self.run_all(tier).await?;
+        self.output.flush().await?;
+        Ok(is_open)
     }
 
-    /// Reads more; false at the end.
-    async fn fill(&mut self) -> io::Result<bool> {
+    async fn fill(&mut self, _tier: &DataTier) -> io::Result<bool> {
         let mut deadline = pin!(auth_deadline(self.session.is_authenticated()));
         loop {
             let inbox = self.session.inbox().cloned();
@@ -103,6 +91,21 @@ impl Connection {
         }
     }
 
+    fn may_enter(&mut self, tier: &DataTier) -> bool {
+        let has_nothing = self.input.bytes().is_empty() && self.output.is_empty() && !self.words.is_partial();
+        has_nothing && self.session.only_asks() && lobby::takes_clients_of(tier, self.session.bucket_in(&tier.view()))
+    }
+
+    fn note_calm(&mut self) {
+        self.session.calm().note();
+    }
+
+    fn into_client(self) -> (TcpStream, Client) {
+        (self.output.into_stream(), Client::Redis(self.session))
+    }
+}
+
+impl Connection {
     /// Sends what has arrived for a client that listens.
     async fn deliver(&mut self, inbox: &Inbox) -> io::Result<()> {
         loop {
@@ -123,7 +126,7 @@ impl Connection {
     }
 
     /// Runs all complete commands; false if that was the last of this connection.
-    async fn drain(&mut self, tier: &Arc<DataTier>) -> io::Result<bool> {
+    async fn run_all(&mut self, tier: &Arc<DataTier>) -> io::Result<bool> {
         while self.input.is_enough() {
             let (lent, mut used) = (self.input.lend(), 0);
             let end = self.run_batch(tier, lent.bytes(), lent.source(), &mut used).await?;
@@ -140,7 +143,6 @@ impl Connection {
                 return Ok(false);
             }
         }
-        self.output.flush().await?;
         Ok(true)
     }
 

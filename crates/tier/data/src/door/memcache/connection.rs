@@ -7,6 +7,7 @@ use std::sync::atomic::Ordering;
 use bytes::Bytes;
 use ringway_protocol::memcache::{Limits, Parsed, Request, Tokens, Verb, parse, reply};
 use ringway_protocol::resp::{Out, RespVersion};
+use tokio::net::TcpStream;
 
 use super::{Session, Step, local, spread, whole};
 use crate::DataTier;
@@ -17,6 +18,7 @@ use crate::door::lobby::{self, Lobby};
 use crate::door::output::Output;
 use crate::door::pace::keep_to_quota;
 use crate::door::session::bucket_for;
+use crate::door::task;
 use crate::memcache::{LIMITS, server_error};
 
 /// Requests of one batch; the rest of what was read comes next.
@@ -47,34 +49,17 @@ pub(in crate::door) async fn serve(
         reply::line(connection.out(), &server_error(&fail));
         return connection.output.flush().await;
     }
-    let mut is_open = Box::pin(connection.drain(tier)).await?;
-    while is_open {
-        connection.note_sent(tier);
-        if connection.may_enter(tier) {
-            return lobby.enter(connection.output.into_stream().into_std()?, Client::Memcached(connection.session));
-        }
-        if !connection.fill(tier).await? {
-            break;
-        }
-        // Large, and only needed while there is something to do: an idle client's task stays small.
-        is_open = Box::pin(connection.drain(tier)).await?;
-        connection.session.calm().note();
-    }
-    connection.output.flush().await?;
-    connection.note_sent(tier);
-    Ok(())
+    task::serve(tier, lobby, connection).await
 }
 
-impl Connection {
-    /// Whether the lobby can answer what it will say next, as far as can be told.
-    fn may_enter(&mut self, tier: &DataTier) -> bool {
-        let has_nothing = self.input.bytes().is_empty() && self.output.is_empty() && self.swallow == 0;
-        has_nothing
-            && self.session.calm().is_enough()
-            && lobby::takes_clients_of(tier, self.session.bucket_in(&tier.view()))
+impl task::Connection for Connection {
+    async fn drain(&mut self, tier: &Arc<DataTier>) -> io::Result<bool> {
+        let is_open = self.run_all(tier).await?;
+        self.output.flush().await?;
+        tier.stats.memcache_bytes_written.fetch_add(self.output.take_sent(), Ordering::Relaxed);
+        Ok(is_open)
     }
 
-    /// Reads more; false at the end.
     async fn fill(&mut self, tier: &DataTier) -> io::Result<bool> {
         let (is_known, len) = (self.session.bucket().is_some(), self.input.bytes().len());
         let goes_on = tokio::select! {
@@ -87,12 +72,25 @@ impl Connection {
         Ok(goes_on)
     }
 
-    fn note_sent(&mut self, tier: &DataTier) {
-        tier.stats.memcache_bytes_written.fetch_add(self.output.take_sent(), Ordering::Relaxed);
+    fn may_enter(&mut self, tier: &DataTier) -> bool {
+        let has_nothing = self.input.bytes().is_empty() && self.output.is_empty() && self.swallow == 0;
+        has_nothing
+            && self.session.calm().is_enough()
+            && lobby::takes_clients_of(tier, self.session.bucket_in(&tier.view()))
     }
 
+    fn note_calm(&mut self) {
+        self.session.calm().note();
+    }
+
+    fn into_client(self) -> (TcpStream, Client) {
+        (self.output.into_stream(), Client::Memcached(self.session))
+    }
+}
+
+impl Connection {
     /// Runs all complete requests; false if that was the last of this connection.
-    async fn drain(&mut self, tier: &Arc<DataTier>) -> io::Result<bool> {
+    async fn run_all(&mut self, tier: &Arc<DataTier>) -> io::Result<bool> {
         loop {
             let dropped = self.swallow.min(self.input.bytes().len());
             if dropped > 0 {
@@ -100,7 +98,7 @@ impl Connection {
                 self.swallow -= dropped;
             }
             if !self.input.is_enough() {
-                break;
+                return Ok(true);
             }
             let (lent, mut used) = (self.input.lend(), 0);
             let end = self.run_batch(tier, lent.bytes(), lent.source(), &mut used).await?;
@@ -115,8 +113,6 @@ impl Connection {
                 None => return Ok(false),
             }
         }
-        self.output.flush().await?;
-        Ok(true)
     }
 
     /// `None`: the client has said that it goes.
