@@ -21,13 +21,12 @@ use crate::clock::Clock;
 use crate::fail::{Fail, Ran};
 use crate::hot_keys::is_looked_at;
 use crate::pubsub::Publication;
+use crate::share::{SHARED_LEN_MIN, share_to_keep};
 
 /// Longest key.
 pub(crate) const KEY_LEN_MAX: usize = 65_000;
 /// Longest value, as Redis' `proto-max-bulk-len`.
 pub(crate) const VALUE_LEN_MAX: usize = 512 << 20;
-/// Values from this length on are shared, not copied into the table.
-pub(crate) const SHARED_LEN_MIN: usize = 32 << 10;
 
 /// About what a counter takes.
 const COUNTER_LEN: usize = 128;
@@ -257,8 +256,7 @@ impl<'a> Keys<'a> {
             return Err(KEY_TOO_LONG);
         }
         if value.len() >= SHARED_LEN_MIN {
-            let shared = self.shared(value);
-            return self.set_shared(key, shared, expires_ms);
+            return self.set_shared(key, share_to_keep(value, self.scene.source), expires_ms);
         }
         self.admit(key.len() + value.len())?;
         let version = self.put(key, Some(Value::Slice(value)), expires_ms)?;
@@ -451,15 +449,6 @@ impl<'a> Keys<'a> {
         !self.written.alone || self.scene.store.is_on_disk() || self.changed.is_some()
     }
 
-    /// The value as a part of what was read, or a copy of its own.
-    fn shared(&self, value: &[u8]) -> Bytes {
-        match self.scene.source {
-            // Most of it: a short part would keep all of it in memory, which nobody has counted.
-            Some(source) if value.len() >= source.len() / 2 => share(value, Some(source)),
-            _ => Bytes::copy_from_slice(value),
-        }
-    }
-
     #[inline]
     fn note_event(&mut self, key: &[u8]) {
         if let Some(changed) = &mut self.changed {
@@ -475,14 +464,6 @@ impl<'a> Keys<'a> {
         }
         let update = Update::State(State::Register(register()));
         self.written.updates.push((self.partition, Bytes::copy_from_slice(key), update));
-    }
-}
-
-/// The bytes as a part of what they were read from, or a copy.
-pub(crate) fn share(bytes: &[u8], source: Option<&Bytes>) -> Bytes {
-    match source {
-        Some(source) if source.as_ptr_range().contains(&bytes.as_ptr()) => source.slice_ref(bytes),
-        _ => Bytes::copy_from_slice(bytes),
     }
 }
 

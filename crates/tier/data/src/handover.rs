@@ -54,10 +54,10 @@ pub(crate) struct Handover {
     ended: Mutex<oneshot::Receiver<()>>,
     /// Whom to ask before this node executes.
     owed: Mutex<BTreeMap<Partition, Owed>>,
-    /// How many partitions are owed.
-    owed_len: watch::Sender<usize>,
-    /// The same, for who only looks: on every core, for every few commands.
+    /// Whether there is anybody: looked at on every core, for every few commands.
     is_any_owed: AtomicBool,
+    /// Rings when there are others, or fewer.
+    owed_changed: watch::Sender<()>,
     is_owed: Notify,
 }
 
@@ -75,8 +75,8 @@ impl Default for Handover {
             generation: ArcSwap::new(generation),
             ended: Mutex::new(ended),
             owed: Mutex::default(),
-            owed_len: watch::channel(0).0,
             is_any_owed: AtomicBool::new(false),
+            owed_changed: watch::Sender::new(()),
             is_owed: Notify::new(),
         }
     }
@@ -139,12 +139,12 @@ impl Handover {
     }
 
     fn note_owed(&self, owed: MutexGuard<'_, BTreeMap<Partition, Owed>>) {
-        let len = owed.len();
-        self.is_any_owed.store(len > 0, Ordering::SeqCst);
-        // Who waits looks at the map when he hears of it.
+        let is_any = !owed.is_empty();
+        self.is_any_owed.store(is_any, Ordering::SeqCst);
+        // Who waits looks at the map when the bell rings.
         drop(owed);
-        self.owed_len.send_replace(len);
-        if len > 0 {
+        self.owed_changed.send_replace(());
+        if is_any {
             self.is_owed.notify_one();
         }
     }
@@ -160,13 +160,13 @@ impl Handover {
             return;
         }
         let partitions: Vec<Partition> = partitions.collect();
-        let mut len = self.owed_len.subscribe();
-        let is_free = |_: &usize| {
+        let mut changed = self.owed_changed.subscribe();
+        let is_free = |_: &()| {
             let owed = lock(&self.owed);
             partitions.iter().all(|partition| !owed.contains_key(partition))
         };
         // The sender lives as long as this.
-        let _ = len.wait_for(is_free).await.map(drop);
+        let _ = changed.wait_for(is_free).await.map(drop);
     }
 }
 

@@ -50,6 +50,7 @@ mod returning;
 mod route;
 mod scan;
 mod scripting;
+mod share;
 mod sources;
 mod sweep;
 mod sync_partitions;

@@ -169,13 +169,14 @@ impl DataTier {
     ) -> Result<DataReply, PeerError> {
         let len = request.len();
         let mut rest = apart(len, move || encode_long(&request, len)).await;
-        // The last piece is answered when all of it is done.
-        let within = PIECE_DEADLINE.max(within) + Duration::from_secs_f64(len as f64 / BYTES_PER_SECOND);
+        let done_within = PIECE_DEADLINE.max(within) + Duration::from_secs_f64(len as f64 / BYTES_PER_SECOND);
         let (id, len, mut at) = (self.long_messages.id(), rest.len() as u64, 0);
         loop {
             let bytes = rest.split_to(PIECE_LEN.min(rest.len()));
             let next = at + bytes.len() as u64;
             let piece = encode(&DataRequest::Piece { id, at, len, bytes });
+            // The last piece is answered when all of it is done.
+            let within = if rest.is_empty() { done_within } else { PIECE_DEADLINE };
             let reply = self.call_short(node, Priority::Bulk, piece, within).await?;
             if rest.is_empty() || !matches!(reply, DataReply::Taken) {
                 return Ok(reply);

@@ -12,6 +12,8 @@ use crate::unit::Unit;
 
 /// Parts of a message that may be many are cut at about this size, well below `MESSAGE_MAX`: one more value always fits.
 pub(crate) const PART_BYTES_MAX: usize = 1 << 20;
+/// What a message has beside what is long in it.
+const MARGIN: usize = 128;
 
 /// To [`ringway_ports::Service::Data`].
 #[derive(Debug, Serialize, Deserialize)]
@@ -99,9 +101,6 @@ impl Known {
     /// Of a message that is right in any epoch: repair, which brings nothing new.
     pub(crate) const ANY: Self = Self { epoch: u64::MAX, since: 0 };
 }
-
-/// What a message has beside what is long in it.
-const MARGIN: usize = 128;
 
 #[derive(Debug, Serialize, Deserialize)]
 pub(crate) enum DataReply {
@@ -219,10 +218,10 @@ pub(crate) fn root_of(digests: impl Iterator<Item = u64>) -> u64 {
 }
 
 pub(crate) fn encode<T: Serialize>(message: &T) -> Bytes {
-    postcard::to_allocvec(message).map(Bytes::from).expect("messages are plain data, which postcard always takes")
+    encode_long(message, 0)
 }
 
-/// The same for what is about so long: its buffer need not grow, which would copy it again.
+/// What is about so long: its buffer need not grow, which would copy it again.
 pub(crate) fn encode_long<T: Serialize>(message: &T, len: usize) -> Bytes {
     let buffer = Vec::with_capacity(len + len / 64 + MARGIN);
     postcard::to_extend(message, buffer).map(Bytes::from).expect("messages are plain data, which postcard always takes")

@@ -52,11 +52,11 @@ impl DataTier {
     /// The changes are in the store already, and whom to send them to is looked up only now: a node that has copied the partition
     /// from here without them is in that view. If a replica knows of a newer row, those of that row get them, too.
     pub(crate) async fn replicate(self: &Arc<Self>, bucket: &Arc<Bucket>, updates: Vec<(Partition, Bytes, Update)>) {
-        let longest = updates.iter().map(|(_, _, update)| update.encoded_len()).max().unwrap_or(0);
+        let bytes = updates.iter().map(|(_, _, update)| update.encoded_len()).sum();
         let encode = move || -> Vec<Told> {
             updates.into_iter().map(|(partition, key, update)| (partition.0, key, encoded(&update))).collect()
         };
-        let written = apart(longest, encode).await;
+        let written = apart(bytes, encode).await;
         for _ in 0..ROUNDS_MAX {
             let Some(newer) = self.replicate_once(&self.view(), bucket, &written).await else { return };
             metrics::counter!("ringway_data_stale_writes_total").increment(1);

@@ -7,9 +7,9 @@ use bytes::Bytes;
 use ringway_ring::Partition;
 use serde::{Deserialize, Serialize};
 
-use crate::call::{SHARED_LEN_MIN, share};
 use crate::command::{self, Spec};
 use crate::memcache;
+use crate::share::{SHARED_LEN_MIN, share};
 
 /// The words of a command, its name first; kept for as long as it is on its way.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

@@ -51,8 +51,8 @@ struct Desk {
     bell: Condvar,
     /// What was appended to the log since the last round that succeeded began.
     unflushed: AtomicU64,
-    /// The last round failed.
-    is_behind: AtomicBool,
+    /// The last round did.
+    has_failed: AtomicBool,
     /// A round has ended.
     ended: Notify,
     /// Nothing reaches the database any more, as if the process had been killed.
@@ -82,7 +82,7 @@ impl Flusher {
             orders: Mutex::default(),
             bell: Condvar::new(),
             unflushed: AtomicU64::new(0),
-            is_behind: AtomicBool::new(false),
+            has_failed: AtomicBool::new(false),
             ended: Notify::new(),
             #[cfg(test)]
             is_killed: AtomicBool::new(false),
@@ -225,14 +225,14 @@ impl Desk {
     }
 
     fn tell(&self, went_well: Result<(), Error>) {
-        let was_behind = self.is_behind.swap(went_well.is_err(), Ordering::Relaxed);
+        let had_failed = self.has_failed.swap(went_well.is_err(), Ordering::Relaxed);
         match went_well {
-            Ok(()) if was_behind => info!("the database has caught up with the log"),
+            Ok(()) if had_failed => info!("the database has caught up with the log"),
             Ok(()) => {}
-            Err(error @ Error::DiskFull { .. }) if !was_behind => {
+            Err(error @ Error::DiskFull { .. }) if !had_failed => {
                 warn!(%error, "what changed stays in the log and in memory until there is room");
             }
-            Err(error) if !was_behind => error!(%error, "what changed cannot be written to the database"),
+            Err(error) if !had_failed => error!(%error, "what changed cannot be written to the database"),
             Err(_) => {}
         }
     }

@@ -4,9 +4,10 @@ use bytes::Bytes;
 use ringway_engine::Seen;
 use ringway_values::{Register, State, Update};
 
-use super::{Keys, SHARED_LEN_MIN, Text};
+use super::{Keys, Text};
 use crate::fail::Ran;
 use crate::memcache::Uses;
+use crate::share::{SHARED_LEN_MIN, share_to_keep};
 
 /// A string that is there.
 pub(crate) struct Item<'a> {
@@ -111,7 +112,7 @@ impl Keys<'_> {
         }
         self.admit(key.len() + value.len())?;
         let value = match value.len() {
-            SHARED_LEN_MIN.. => self.shared(value),
+            SHARED_LEN_MIN.. => share_to_keep(value, self.scene.source),
             _ => Bytes::copy_from_slice(value),
         };
         self.change(key, |state, version| {

@@ -10,7 +10,7 @@ use bytes::{Buf, Bytes, BytesMut};
 use tokio::io::AsyncReadExt;
 use tokio::net::TcpStream;
 
-use crate::call::SHARED_LEN_MIN;
+use crate::share::SHARED_LEN_MIN;
 
 /// How much is read at once; grows to what a command needs.
 const READ_LEN: usize = 32 * 1024;

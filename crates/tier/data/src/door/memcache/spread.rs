@@ -11,10 +11,10 @@ use ringway_protocol::resp::RespVersion;
 use super::step::Step;
 use crate::DataTier;
 use crate::bucket::Bucket;
-use crate::call::share;
 use crate::door::output::Output;
 use crate::fail::Fail;
 use crate::memcache;
+use crate::share::share;
 use crate::unit::{Body, Unit};
 use crate::unit_run::UnitRun;
 
