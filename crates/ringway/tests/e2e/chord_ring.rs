@@ -170,13 +170,13 @@ fn what_a_newcomer_fetches_is_seen_and_keeps_to_the_rate() {
     let commands: Vec<String> = (0..400).map(|number| format!("SET key:{number} {value}")).collect();
     assert!(Redis::connect(&cluster.nodes[0], &bucket).all(&commands).iter().all(|answer| answer == "+OK"));
 
+    let began = Instant::now();
     cluster.add();
     let transfers = || cluster.nodes[0].json(&["ring"])["transfers"].as_array().expect("a list").clone();
     let mut fetched = BTreeMap::new();
     wait("a transfer to n3 to be seen", || {
         transfers().iter().any(|it| it["to"]["name"] == "n3" && it["partitions_total"].as_u64() > Some(0))
     });
-    let began = Instant::now();
     wait("the transfers to end", || {
         let now = transfers();
         for it in &now {

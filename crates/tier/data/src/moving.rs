@@ -62,6 +62,8 @@ pub(crate) struct Moving {
     pace: Mutex<Pace>,
     strain: Mutex<Strain>,
     takers: Mutex<BTreeMap<NodeId, Instant>>,
+    /// Who has fetched for repair, and when.
+    repaired: Mutex<BTreeMap<NodeId, Instant>>,
     fetches: Mutex<BTreeMap<NodeId, Fetch>>,
     /// What this node is to get: not to be dropped as what has moved away.
     claimed: Mutex<PartitionSet>,
@@ -74,6 +76,7 @@ impl Default for Moving {
             pace: Mutex::new(Pace::new(RingSettings::default().transfer_rate)),
             strain: Mutex::default(),
             takers: Mutex::default(),
+            repaired: Mutex::default(),
             fetches: Mutex::default(),
             claimed: Mutex::default(),
         }
@@ -100,6 +103,17 @@ impl Moving {
             takers.insert(taker, now);
         }
         may
+    }
+
+    /// `node` fetches what it lacks, no faster than it may: it need not be brought.
+    pub(crate) fn note_repaired(&self, node: NodeId) {
+        let (mut repaired, now) = (lock(&self.repaired), clock::now());
+        repaired.retain(|_, asked| now.duration_since(*asked) < TAKER_IDLE);
+        repaired.insert(node, now);
+    }
+
+    pub(crate) fn is_repaired(&self, node: NodeId) -> bool {
+        lock(&self.repaired).get(&node).is_some_and(|asked| asked.elapsed() < TAKER_IDLE)
     }
 
     /// From now on these may not be dropped, and others may.
@@ -129,6 +143,15 @@ impl Moving {
             fetch.bytes += bytes;
             fetch.state = TransferState::Fetching;
         }
+        self.note_moved(bytes, is_strained)
+    }
+
+    /// The same for what goes out.
+    pub(crate) fn note_pushed(&self, bytes: u64) -> Duration {
+        self.note_moved(bytes, self.is_strained())
+    }
+
+    fn note_moved(&self, bytes: u64, is_strained: bool) -> Duration {
         metrics::counter!("ringway_data_moved_bytes_total").increment(bytes);
         let (mut pace, now) = (lock(&self.pace), self.began.elapsed());
         let wait = pace.note(now, bytes, is_strained);

@@ -247,7 +247,9 @@ impl DataTier {
                 blocking(bucket, move |bucket| range(bucket, number, position, until)).await
             }
             TransferRequest::Pages { bucket, partitions, from: position, purpose } => {
-                if purpose != Purpose::Repair && !self.moving.admit(from) {
+                if purpose == Purpose::Repair {
+                    self.moving.note_repaired(from);
+                } else if !self.moving.admit(from) {
                     return Ok(TransferReply::Later);
                 }
                 self.prepare_for(purpose).await?;

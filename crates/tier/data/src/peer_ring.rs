@@ -322,6 +322,9 @@ impl DataTier {
     ) -> Result<(), Error> {
         let different = self.differing(bucket, owner, partitions).await?;
         for (partition, _) in different {
+            if self.moving.is_repaired(owner) {
+                return Err(Error::Unreachable("it fetches by itself what it lacks".to_owned()));
+            }
             self.push(bucket, owner, partition).await?;
         }
         for partition in partitions {

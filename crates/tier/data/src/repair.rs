@@ -15,9 +15,10 @@ use tracing::{debug, info};
 
 use crate::bucket::Bucket;
 use crate::dirty::Stamped;
-use crate::message::{Known, PART_BYTES_MAX};
-use crate::replicate::encoded;
+use crate::message::{Known, PART_BYTES_MAX, Told};
+use crate::replicate::{encoded, size_of};
 use crate::sync_ranges::is_large;
+use crate::transfer::pause;
 use crate::view::View;
 use crate::{DataTier, Error};
 
@@ -176,7 +177,8 @@ impl DataTier {
         Ok(wanted)
     }
 
-    /// Sends a partition, or of a large one the ranges that differ: which of its keys were missed is not noted.
+    /// Sends a partition, or of a large one the ranges that differ: which of its keys were missed is not noted. No faster than
+    /// `transfer_rate`, with all that this node fetches.
     pub(crate) async fn push(
         self: &Arc<Self>,
         bucket: &Arc<Bucket>,
@@ -208,9 +210,12 @@ impl DataTier {
             let page = page.map_err(|panic| Error::Internal(panic.to_string()))??;
             if !page.states.is_empty() {
                 let whole = |(key, state)| (partition.0, key, encoded(&Update::State(state)));
-                let updates = page.states.into_iter().map(whole).collect();
+                let updates: Vec<Told> = page.states.into_iter().map(whole).collect();
+                let bytes = updates.iter().map(|told| size_of(told) as u64).sum();
                 let sent = self.send_part(bucket, peer, Priority::Bulk, updates, Known::ANY).await;
                 sent.map_err(|error| Error::Unreachable(error.to_string()))?;
+                self.moving.set_limit(self.view().catalog.ring_settings.transfer_rate);
+                pause(self.moving.note_pushed(bytes)).await;
             }
             from = page.next;
         }

@@ -291,7 +291,8 @@ enum Source {
 }
 
 /// The rate is kept, not made up for: a short wait is joined with the next.
-async fn pause(wait: Duration) {
+/// Timers are not more exact than a millisecond.
+pub(crate) async fn pause(wait: Duration) {
     if wait > Duration::from_millis(1) {
         tokio::time::sleep_until((Instant::now() + wait).into()).await;
     }
