@@ -16,9 +16,10 @@ build: ## build the binary: target/debug/ringway
 test: setup-test ## everything that CI runs
 	@scripts/test
 
-bench: setup-bench ## Ringway beside nginx, redis-server and memcached, and the ring: lookups, placement, a live join under load
+bench: setup-bench ## Ringway beside nginx, HAProxy, Varnish, redis-server, memcached and others, and the ring
 	$(CARGO) build --release --locked -p ringway -p ringway-loadgen
 	@python3 bench/run.py
+	@python3 bench/front.py
 	@python3 bench/kv.py
 	@python3 bench/ring.py
 

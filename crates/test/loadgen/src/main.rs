@@ -10,6 +10,8 @@
 //!
 //! It does not look at values, follow redirections or reconnect: a refused request and a lost connection are errors, which are
 //! counted and shown.
+//!
+//! `ringway-loadgen upstream` is the other end: what stands behind the proxies and caches that are measured with wrk and h2load.
 
 mod cluster;
 mod connection;
@@ -22,6 +24,7 @@ mod report;
 mod request;
 mod run;
 mod server;
+mod upstream;
 
 use std::process::ExitCode;
 
@@ -29,11 +32,12 @@ use clap::Parser as _;
 
 fn main() -> ExitCode {
     let options = options::Options::parse();
-    match run::run(&options) {
-        Ok(seen) => {
-            println!("{}", if options.json { seen.json() } else { seen.line() });
-            ExitCode::SUCCESS
-        }
+    let done = match &options.role {
+        Some(options::Role::Upstream { listen }) => upstream::run(*listen),
+        None => run::run(&options).map(|seen| println!("{}", if options.json { seen.json() } else { seen.line() })),
+    };
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("loadgen: {error:#}");
             ExitCode::FAILURE

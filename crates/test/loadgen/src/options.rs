@@ -3,7 +3,7 @@
 use std::{net::SocketAddr, time::Duration};
 
 use anyhow::{Result, ensure};
-use clap::{Parser, ValueEnum};
+use clap::{Parser, Subcommand, ValueEnum};
 
 /// Keys are `key:` and twelve digits.
 pub const KEYS_MAX: u32 = u32::MAX;
@@ -12,8 +12,10 @@ const VALUE_LEN_MAX: usize = 64 << 20;
 
 /// A load generator for Redis and memcached servers: what an operation costs the server, and how long it takes
 #[derive(Parser)]
-#[command(name = "ringway-loadgen", version)]
+#[command(name = "ringway-loadgen", version, subcommand_negates_reqs = true, args_conflicts_with_subcommands = true)]
 pub struct Options {
+    #[command(subcommand)]
+    pub role: Option<Role>,
     /// Where the server listens; several share the connections
     #[arg(long, value_delimiter = ',', required = true)]
     pub addr: Vec<SocketAddr>,
@@ -70,6 +72,17 @@ pub struct Options {
     pub label: String,
     #[arg(long)]
     pub json: bool,
+}
+
+/// What it can be instead of a load generator.
+#[derive(Subcommand)]
+pub enum Role {
+    /// An HTTP/1.1 server with prepared answers to /1k, /64k and /10m, in any directory; below /private/ no cache may keep them
+    Upstream {
+        /// Port 0: any free one; the first line of the output says which
+        #[arg(long)]
+        listen: SocketAddr,
+    },
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug, ValueEnum)]
