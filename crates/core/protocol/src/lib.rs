@@ -4,6 +4,7 @@ pub mod cgi;
 #[cfg(test)]
 mod dice;
 pub mod glob;
+pub mod http1;
 pub mod lambda;
 pub mod memcache;
 pub mod resp;
