@@ -1,6 +1,7 @@
 //! What can be typed: commands, flags, examples. Help and completions are made from these definitions.
 
 mod bucket;
+mod cache;
 mod kv;
 mod ring;
 mod sim;
@@ -12,6 +13,7 @@ use std::time::Duration;
 use clap::{Args, Parser, Subcommand, ValueEnum, ValueHint};
 
 pub use self::bucket::{BucketArgs, BucketCommand, CreateArgs, SettingsArgs};
+pub use self::cache::{CacheArgs, CacheCommand, CacheLsArgs, PurgeArgs};
 pub use self::kv::{ExportArgs, ImportArgs, KeyForm, KvArgs, KvCommand, ScanArgs, TopArgs, WatchArgs};
 pub use self::ring::{LookupArgs, RingArgs, RingCommand, RingPlanArgs, RingSetArgs, ViaArg};
 pub use self::sim::{SimArgs, SimCommand, SimRingArgs};
@@ -77,9 +79,21 @@ pub enum Command {
     /// Write a starter ringway.toml
     #[command(after_help = "Examples:\n  ringway init\n  ringway init mysite")]
     Init(DirArgs),
-    /// Show what a deploy would change, and change nothing
-    #[command(after_help = "Examples:\n  ringway plan\n  ringway plan examples/shop --json")]
-    Plan(DirArgs),
+    /// Show what a deploy would change and the routing table that comes out, and change nothing
+    #[command(
+        after_help = "Examples:\n  ringway plan\n  ringway plan examples/shop --json\n  ringway plan --app shop\n  ringway plan --all"
+    )]
+    Plan(PlanArgs),
+    /// Say what becomes of a request: route, cache, instance, and why
+    #[command(
+        after_help = "Examples:\n  ringway why https://shop.localhost:8443/api/products\n  ringway why shop.localhost/login -X POST -H 'X-Beta: 1'\n  ringway why /cart --json"
+    )]
+    Why(WhyArgs),
+    /// Print the certificate of the node's local CA, and how to trust it
+    #[command(
+        after_help = "Examples:\n  ringway ca\n  ringway ca --pem > ringway-ca.pem\n  curl --cacert <(ringway ca --pem) https://shop.localhost:8443/"
+    )]
+    Ca(CaArgs),
     /// Deploy the app in a directory
     #[command(after_help = "Examples:\n  ringway deploy\n  ringway deploy examples/shop\n  ringway deploy --no-build")]
     Deploy(DeployArgs),
@@ -120,6 +134,9 @@ pub enum Command {
     /// Make, list, look at, change and delete buckets
     #[command(after_help = bucket::EXAMPLES)]
     Bucket(BucketArgs),
+    /// See what the HTTP cache has done and what is in it; have it forget
+    #[command(after_help = cache::EXAMPLES)]
+    Cache(CacheArgs),
     /// Print shell completions
     #[command(
         after_help = "Examples:\n  ringway completions bash > /etc/bash_completion.d/ringway\n  ringway completions zsh > ~/.zfunc/_ringway"
@@ -160,12 +177,15 @@ pub struct NodeArgs {
     /// Front end, HTTPS [default: 8443]
     #[arg(long, env = "RINGWAY_HTTPS", value_name = "ADDRESS")]
     pub https: Option<Door>,
-    /// Certificate chain for HTTPS (PEM) [default: a self-signed one]
+    /// Certificate chain for HTTPS (PEM) [default: one of a local CA, see `ringway ca`]
     #[arg(long, env = "RINGWAY_TLS_CERT", value_name = "FILE", requires = "tls_key")]
     pub tls_cert: Option<PathBuf>,
     /// Its private key (PEM)
     #[arg(long, env = "RINGWAY_TLS_KEY", value_name = "FILE", requires = "tls_cert")]
     pub tls_key: Option<PathBuf>,
+    /// Directory of certificates for HTTPS, chosen by name and read again on change: NAME.pem + NAME.key, or as certbot lays them out
+    #[arg(long, env = "RINGWAY_CERTS", value_name = "DIR", value_hint = ValueHint::DirPath)]
+    pub certs: Option<PathBuf>,
     /// Redis protocol [default: 7379]
     #[arg(long, env = "RINGWAY_REDIS", value_name = "ADDRESS")]
     pub redis: Option<Door>,
@@ -178,6 +198,9 @@ pub struct NodeArgs {
     /// Bucket that whoever reaches --memcache may use without saying a token; on a loopback address only
     #[arg(long, env = "RINGWAY_MEMCACHE_BUCKET", value_name = "BUCKET")]
     pub memcache_bucket: Option<String>,
+    /// Memory for cached HTTP responses, or off [default: 256MiB]
+    #[arg(long, env = "RINGWAY_CACHE_MEMORY", value_name = "SIZE", value_parser = memory)]
+    pub cache_memory: Option<u64>,
     /// Console and admin API [default: 7400]
     #[arg(long = "admin-listen", env = "RINGWAY_ADMIN_LISTEN", value_name = "ADDRESS")]
     pub admin_listen: Option<Door>,
@@ -289,6 +312,38 @@ pub struct DirArgs {
 }
 
 #[derive(Debug, Args)]
+pub struct PlanArgs {
+    /// App directory [default: the current one]
+    #[arg(value_hint = ValueHint::DirPath, conflicts_with_all = ["app", "all"])]
+    pub dir: Option<PathBuf>,
+    /// Show the routing table of an app as it is deployed
+    #[arg(long, value_name = "NAME", conflicts_with = "all")]
+    pub app: Option<String>,
+    /// Show those of all apps
+    #[arg(long)]
+    pub all: bool,
+}
+
+#[derive(Debug, Args)]
+pub struct WhyArgs {
+    /// Address, with or without scheme and host [default host: localhost]
+    pub url: String,
+    /// Method
+    #[arg(long, short = 'X', default_value = "GET", value_name = "METHOD")]
+    pub method: String,
+    /// A request header, as 'Name: value'; may be given several times
+    #[arg(long = "header", short = 'H', value_name = "HEADER")]
+    pub headers: Vec<String>,
+}
+
+#[derive(Debug, Args)]
+pub struct CaArgs {
+    /// Print the certificate alone (PEM)
+    #[arg(long)]
+    pub pem: bool,
+}
+
+#[derive(Debug, Args)]
 pub struct DeployArgs {
     /// App directory
     #[arg(default_value = ".", value_hint = ValueHint::DirPath)]
@@ -351,6 +406,14 @@ pub struct TourArgs {
     pub app: String,
 }
 
+/// A size, or `off`.
+pub fn memory(text: &str) -> Result<u64, String> {
+    if text == "off" {
+        return Ok(0);
+    }
+    text.parse::<ringway_manifest::Bytes>().map(|bytes| bytes.0).map_err(|error| error.to_string())
+}
+
 fn duration(text: &str) -> Result<Duration, String> {
     ringway_manifest::parse_duration(text).map_err(|error| error.to_string())
 }
@@ -376,7 +439,7 @@ mod tests {
 
     #[test]
     fn every_command_of_buckets_and_keys_shows_examples_too() {
-        for group in ["bucket", "kv"] {
+        for group in ["bucket", "kv", "cache"] {
             let command = Cli::command();
             let group = command.find_subcommand(group).expect("it is there");
             for command in group.get_subcommands() {

@@ -1,6 +1,8 @@
 //! One file a command; this is the table of them.
 
 mod bucket;
+mod ca;
+mod cache;
 mod deploy;
 mod dev;
 mod init;
@@ -18,6 +20,7 @@ mod sim;
 mod status;
 mod token;
 mod tour;
+mod why;
 
 use anyhow::Result;
 use clap::CommandFactory as _;
@@ -31,6 +34,7 @@ pub fn run(cli: Cli) -> Result<()> {
         Command::Node(arguments) => node::run(&arguments, ringway_node::Start::OpenOrFound),
         Command::Join(arguments) => node::run(&arguments.node, ringway_node::Start::Join { token: arguments.token }),
         Command::Init(arguments) => init::run(&arguments.dir),
+        Command::Ca(arguments) => ca::run(&target, &arguments),
         Command::Completions { shell } => {
             clap_complete::generate(shell, &mut Cli::command(), "ringway", &mut std::io::stdout());
             Ok(())
@@ -46,7 +50,8 @@ fn ask(target: TargetArgs, command: Command) -> Result<()> {
         match command {
             Command::Token(arguments) => token::run(&target, &arguments).await,
             Command::Leave(arguments) => leave::run(&target, &arguments).await,
-            Command::Plan(arguments) => plan::run(&target, &arguments.dir).await,
+            Command::Plan(arguments) => plan::run(&target, &arguments).await,
+            Command::Why(arguments) => why::run(&target, &arguments).await,
             Command::Deploy(arguments) => deploy::run(&target, &arguments).await,
             Command::Rollback(arguments) => rollback::run(&target, &arguments).await,
             Command::Remove(arguments) => remove::run(&target, &arguments).await,
@@ -58,8 +63,14 @@ fn ask(target: TargetArgs, command: Command) -> Result<()> {
             Command::Ring(arguments) => ring::run(&target, &arguments).await,
             Command::Sim(arguments) => sim::run(&target, &arguments).await,
             Command::Kv(arguments) => kv::run(&target, arguments.command).await,
+            Command::Cache(arguments) => cache::run(&target, arguments.command).await,
             Command::Bucket(arguments) => bucket::run(&target, arguments.command).await,
-            Command::Dev(_) | Command::Node(_) | Command::Join(_) | Command::Init(_) | Command::Completions { .. } => {
+            Command::Dev(_)
+            | Command::Node(_)
+            | Command::Join(_)
+            | Command::Init(_)
+            | Command::Ca(_)
+            | Command::Completions { .. } => {
                 unreachable!("these ask no node; `run` has handled them")
             }
         }

@@ -33,6 +33,23 @@ fn open(file: &Path) -> Result<AdminClient> {
     AdminClient::new(&admin.url, admin.token)
 }
 
+/// The data directory of the node that `target` names, or of the nearest one, whether it runs or not.
+pub fn find_data_dir(target: &TargetArgs) -> Result<PathBuf> {
+    match &target.admin {
+        Some(url) if url.starts_with("http://") => {
+            bail!("this is read from the node's data directory: on its machine, name that with --admin DIR")
+        }
+        Some(dir) => Ok(PathBuf::from(dir)),
+        None => {
+            let files = here_or_above(&std::env::current_dir()?);
+            let dir = files.first().and_then(|file| file.parent()).map(Path::to_owned);
+            dir.context(
+                "no node found: there is no .ringway directory here or above. Name a data directory with --admin DIR",
+            )
+        }
+    }
+}
+
 async fn first_that_answers(files: &[PathBuf]) -> Result<AdminClient> {
     let mut failure = None;
     for file in files {

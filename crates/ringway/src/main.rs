@@ -5,6 +5,7 @@ mod allocator;
 mod app_dir;
 mod bucket_picture;
 mod build_app;
+mod cache_picture;
 mod cli;
 mod commands;
 mod find_node;

@@ -27,10 +27,12 @@ const KEYS: &[&str] = &[
     "https",
     "tls-cert",
     "tls-key",
+    "certs",
     "redis",
     "redis-redirect",
     "memcache",
     "memcache-bucket",
+    "cache-memory",
     "admin-listen",
     "peer",
     "zone",
@@ -72,11 +74,7 @@ pub fn settle(arguments: &NodeArgs) -> Result<Config> {
         ring: ring(&arguments)?,
         listen,
         advertise: arguments.advertise,
-        tls: arguments
-            .tls_cert
-            .clone()
-            .zip(arguments.tls_key.clone())
-            .map(|(certificate, key)| TlsFiles { certificate, key }),
+        tls: tls(&arguments)?,
         threads: arguments.threads.unwrap_or(0),
         drain: arguments.drain.unwrap_or(DRAIN),
         log_format: match arguments.log_format {
@@ -86,8 +84,21 @@ pub fn settle(arguments: &NodeArgs) -> Result<Config> {
         log: arguments.log.clone().unwrap_or_else(|| "info".to_owned()),
         redis_redirect: arguments.redis_redirect.unwrap_or(false),
         memcache_bucket,
+        cache_memory: arguments.cache_memory.unwrap_or(ringway_node::CACHE_MEMORY_DEFAULT),
         wasm_instances_max: 256,
     })
+}
+
+fn tls(arguments: &NodeArgs) -> Result<Option<TlsFiles>> {
+    match (arguments.tls_cert.clone(), arguments.tls_key.clone(), arguments.certs.clone()) {
+        (None, None, certs) => Ok(certs.map(TlsFiles::Directory)),
+        (Some(certificate), Some(key), None) => Ok(Some(TlsFiles::Pair { certificate, key })),
+        (Some(_), Some(_), Some(dir)) => bail!(
+            "--tls-cert and --certs do not go together: put the one certificate into {}, as NAME.pem and NAME.key",
+            dir.display()
+        ),
+        _ => bail!("--tls-cert and --tls-key go together: a certificate without its key is of no use"),
+    }
 }
 
 fn ring(arguments: &NodeArgs) -> Result<RingKind> {
@@ -159,10 +170,12 @@ fn over(flags: NodeArgs, file: NodeArgs) -> NodeArgs {
         https: flags.https.or(file.https),
         tls_cert: flags.tls_cert.or(file.tls_cert),
         tls_key: flags.tls_key.or(file.tls_key),
+        certs: flags.certs.or(file.certs),
         redis: flags.redis.or(file.redis),
         redis_redirect: flags.redis_redirect.or(file.redis_redirect),
         memcache: flags.memcache.or(file.memcache),
         memcache_bucket: flags.memcache_bucket.or(file.memcache_bucket),
+        cache_memory: flags.cache_memory.or(file.cache_memory),
         admin_listen: flags.admin_listen.or(file.admin_listen),
         peer: flags.peer.or(file.peer),
         zone: flags.zone.or(file.zone),
@@ -213,12 +226,14 @@ fn take(settings: &mut NodeArgs, key: &str, value: &toml::Value) -> Result<(), S
         "https" => settings.https = Some(text.parse()?),
         "tls-cert" => settings.tls_cert = Some(PathBuf::from(text)),
         "tls-key" => settings.tls_key = Some(PathBuf::from(text)),
+        "certs" => settings.certs = Some(PathBuf::from(text)),
         "redis" => settings.redis = Some(text.parse()?),
         "redis-redirect" => {
             settings.redis_redirect = Some(text.parse().map_err(|_| parsed("`true` or `false`"))?);
         }
         "memcache" => settings.memcache = Some(text.parse()?),
         "memcache-bucket" => settings.memcache_bucket = Some(text),
+        "cache-memory" => settings.cache_memory = Some(crate::cli::memory(&text)?),
         "admin-listen" => settings.admin_listen = Some(text.parse()?),
         "peer" => settings.peer = Some(text.parse()?),
         "zone" => settings.zone = Some(text),
@@ -293,6 +308,31 @@ mod tests {
         assert_eq!(settled("ring = \"chord\"\nvnodes = 3").unwrap().ring, RingKind::Chord { vnodes: 3 });
         assert_eq!(settled("").unwrap().ring, RingKind::Managed);
         assert!(settled("vnodes = 3").unwrap_err().to_string().contains("--ring chord"));
+    }
+
+    #[test]
+    fn certificates_come_from_a_pair_or_a_directory_and_not_from_half_of_either() {
+        let settled =
+            |text: &str| settle(&NodeArgs { name: Some("n1".into()), ..parse_file("node.toml", text).unwrap() });
+        assert!(matches!(settled("certs = \"/etc/certs\"").unwrap().tls, Some(TlsFiles::Directory(_))));
+        assert!(matches!(
+            settled("tls-cert = \"a.pem\"\ntls-key = \"a.key\"").unwrap().tls,
+            Some(TlsFiles::Pair { .. })
+        ));
+        assert!(settled("").unwrap().tls.is_none());
+        assert!(settled("tls-cert = \"a.pem\"").unwrap_err().to_string().contains("go together"));
+        let both = "tls-cert = \"a.pem\"\ntls-key = \"a.key\"\ncerts = \"c\"";
+        assert!(settled(both).unwrap_err().to_string().contains("do not go together"));
+    }
+
+    #[test]
+    fn memory_for_cached_responses_is_a_size_or_off() {
+        let settled =
+            |text: &str| settle(&NodeArgs { name: Some("n1".into()), ..parse_file("node.toml", text).unwrap() });
+        assert_eq!(settled("").unwrap().cache_memory, 256 << 20);
+        assert_eq!(settled("cache-memory = \"1GiB\"").unwrap().cache_memory, 1 << 30);
+        assert_eq!(settled("cache-memory = \"off\"").unwrap().cache_memory, 0);
+        assert!(parse_file("node.toml", "cache-memory = 5").unwrap_err().to_string().contains("no unit"));
     }
 
     #[test]

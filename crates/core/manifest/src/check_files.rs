@@ -13,6 +13,9 @@ use crate::parse::Parsed;
 use crate::relative_path::tidy;
 use crate::route::Target;
 
+/// What `spa` answers with.
+const SPA_PAGE: &str = "index.html";
+
 /// A file or directory that a manifest names.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct FileNeeded {
@@ -45,7 +48,7 @@ impl Manifest {
                     Some(FileNeeded { path: path.clone(), kind: FileKind::Executable, at })
                 }
                 Target::Cgi { path } => Some(FileNeeded { path: path.clone(), kind: FileKind::DirOrExecutable, at }),
-                Target::Service(_) | Target::Function(_) => None,
+                Target::Service(_) | Target::Function(_) | Target::Redirect(_) => None,
             }
         });
         let of_functions = self.functions.iter().filter_map(|(name, function)| match &function.run {
@@ -59,7 +62,14 @@ impl Manifest {
             }),
             FunctionRun::Lambda { .. } => None,
         });
-        of_routes.chain(of_functions).collect()
+        let of_spas = self.routes.iter().enumerate().filter_map(|(i, route)| match &route.to {
+            Target::Static { dir } if route.spa => {
+                let path = tidy(&format!("{dir}/{SPA_PAGE}"));
+                Some(FileNeeded { path, kind: FileKind::File, at: format!("route.{i}.spa") })
+            }
+            _ => None,
+        });
+        of_routes.chain(of_spas).chain(of_functions).collect()
     }
 
     /// [`Parsed::check_files`] for a manifest whose text is not at hand: the faults have no line.

@@ -108,8 +108,9 @@ fn compared(old: &Facts, new: &Facts) -> String {
 
 /// A value as a person may see it on a screen that others see too.
 fn shown(key: &str, value: &str) -> String {
-    let variable = key.strip_prefix("env ").map(str::to_uppercase);
-    let is_secret = variable.is_some_and(|name| SECRET_ENDINGS.iter().any(|ending| name.ends_with(ending)));
+    let variable = key.strip_prefix("env ").or_else(|| key.strip_prefix("request header ")).map(str::to_uppercase);
+    let is_secret = variable
+        .is_some_and(|name| SECRET_ENDINGS.iter().any(|ending| name.ends_with(ending)) || name == "AUTHORIZATION");
     if is_secret { "(hidden)".to_owned() } else { value.to_owned() }
 }
 
@@ -144,12 +145,12 @@ fn items(manifest: &Manifest) -> Vec<Item> {
     items
 }
 
-/// Routes go by host and path; those that share both, by their order.
+/// Routes go by what they are for; those that share it, by their order.
 fn route_items(routes: &[Route]) -> Vec<Item> {
     let mut counts = BTreeMap::new();
     let mut items = Vec::new();
     for route in routes {
-        let mut what = format!("route {}{}", route.host.as_deref().unwrap_or(""), route.path);
+        let mut what = format!("route {}", route.asks());
         let count = counts.entry(what.clone()).or_insert(0u32);
         *count += 1;
         if *count > 1 {
@@ -161,15 +162,34 @@ fn route_items(routes: &[Route]) -> Vec<Item> {
     items
 }
 
+/// What a route says beside which requests it is for and where it leads: `timeout 30s`. Nothing of what is so anyway.
+pub(crate) fn rules(route: &Route) -> Vec<String> {
+    let usual = route_facts(&Route::new(route.path.clone(), route.to.clone()));
+    let facts = route_facts(route);
+    let said = facts.iter().filter(|fact| !usual.contains(fact));
+    said.map(|(key, value)| format!("{key} {}", shown(key, value)).trim().to_owned()).collect()
+}
+
 fn route_facts(route: &Route) -> Facts {
     let mut facts = vec![
         fact("to", &route.to),
         fact("strip", route.strip),
+        fact("rewrite", maybe(route.rewrite.as_ref())),
+        fact("https", route.https),
         fact("fallthrough", route.fallthrough),
+        fact("spa", route.spa),
+        fact("immutable", maybe(route.immutable.as_ref())),
         fact("body_max", maybe(route.body_max.as_ref())),
         fact("timeout", maybe(route.timeout.map(show_duration))),
-        fact("cache", maybe(route.cache.map(show_duration))),
+        fact("rate", maybe(route.rate_limit.as_ref())),
+        fact("in_flight_max", maybe(route.in_flight_max)),
+        fact("cache", if route.cache_off { "off".to_owned() } else { maybe(route.cache.map(show_duration)) }),
+        fact("cache_key", maybe(route.cache_key.as_ref())),
+        fact("balance", maybe(route.balance.as_ref())),
+        fact("retries", maybe(route.retries)),
+        fact("hedge", maybe(route.hedge)),
     ];
+    facts.extend(route.request_headers.iter().map(|(name, value)| (format!("request header {name}"), value.clone())));
     facts.extend(route.headers.iter().map(|(name, value)| (format!("header {name}"), value.clone())));
     facts
 }
@@ -178,6 +198,7 @@ fn service_facts(service: &Service) -> Facts {
     let mut facts = vec![
         fact("run", &service.run),
         fact("build", maybe(service.build.as_ref())),
+        fact("protocol", service.protocol),
         fact("health", maybe(service.health.as_ref())),
         fact("replicas", service.replicas),
         fact("start_timeout", show_duration(service.start_timeout)),

@@ -1,21 +1,35 @@
 //! core: what somebody probably meant by a word that is not known.
 
 /// Words that other platforms use for ours, so that they are recognised although no spelling is close.
-const ALIASES: [(&str, &str); 14] = [
+const ALIASES: [(&str, &str); 28] = [
     ("args", "run"),
     ("cmd", "run"),
     ("command", "run"),
     ("domain", "host"),
     ("domains", "hosts"),
     ("environment", "env"),
+    ("force_https", "https"),
+    ("grpc", "h2c"),
     ("healthcheck", "health"),
+    ("http2", "h2c"),
     ("instances", "replicas"),
+    ("load_balancing", "balance"),
+    ("location", "redirect"),
+    ("max_in_flight", "in_flight_max"),
+    ("method", "methods"),
     ("pattern", "path"),
+    ("permanent", "status"),
+    ("proxy_pass", "to"),
+    ("rate_limit", "requests_per_second"),
+    ("retry", "retries"),
+    ("return", "redirect"),
+    ("rps", "requests_per_second"),
     ("scale", "replicas"),
     ("strip_prefix", "strip"),
     ("target", "to"),
     ("url", "path"),
     ("variables", "env"),
+    ("verbs", "methods"),
 ];
 
 /// The candidate that `word` is most likely a slip of, if one is near enough.

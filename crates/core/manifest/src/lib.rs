@@ -11,8 +11,10 @@
 //! A [`Manifest`] is plain data and travels as JSON; whoever deserialises one gets it as it was, unchecked. Only
 //! [`parse`] and [`infer`] make valid ones. No secrets belong in a manifest: it is stored and shown in clear.
 
+mod balance;
 mod bucket;
 mod bytes;
+mod cache_key;
 mod check_files;
 mod database;
 mod diff;
@@ -20,6 +22,8 @@ mod duration;
 mod fault;
 mod function;
 mod guess;
+mod header_match;
+mod immutable;
 mod infer;
 mod invalid;
 mod listing;
@@ -27,19 +31,29 @@ mod manifest;
 mod name;
 mod parse;
 mod path_pattern;
+mod path_template;
+mod precedence;
 mod procfile;
+mod rate_limit;
+mod redirect;
 mod relative_path;
 mod route;
+mod routing_table;
 mod service;
+mod token;
 
+pub use balance::{Balance, HashBy, Hedge};
 pub use bucket::{Bucket, BucketFault, Consistency, Durability, Storage};
 pub use bytes::Bytes;
+pub use cache_key::{CacheKeyRule, QueryRule};
 pub use check_files::{FileKind, FileNeeded};
 pub use database::{Database, DatabaseEngine};
 pub use diff::{Change, ChangeKind, diff};
 pub use duration::{parse_duration, show_duration};
 pub use fault::{Fault, Faults, Place};
 pub use function::{Function, FunctionRun};
+pub use header_match::HeaderMatch;
+pub use immutable::Immutable;
 pub use infer::infer;
 pub use invalid::Invalid;
 pub use listing::Entry;
@@ -47,8 +61,13 @@ pub use manifest::Manifest;
 pub use name::check_name;
 pub use parse::{Parsed, TEXT_LEN_MAX, parse};
 pub use path_pattern::{Match, PathPattern};
+pub use path_template::PathTemplate;
+pub use precedence::Precedence;
+pub use rate_limit::{Per, RateLimit};
+pub use redirect::Redirect;
 pub use route::{Route, Target};
-pub use service::{Replicas, Service};
+pub use routing_table::{RoutingRow, RoutingTable};
+pub use service::{Protocol, Replicas, Service};
 
 /// The file an app's manifest is in.
 pub const FILE_NAME: &str = "ringway.toml";

@@ -16,6 +16,9 @@ pub struct Service {
     /// A command run in the app directory before it is packed.
     #[serde(default)]
     pub build: Option<String>,
+    /// What its instances speak.
+    #[serde(default)]
+    pub protocol: Protocol,
     /// A path that answers 2xx when the instance works. None: it works when it accepts a connection.
     #[serde(default)]
     pub health: Option<String>,
@@ -37,6 +40,15 @@ pub struct Service {
     pub database: bool,
 }
 
+/// What is spoken with the instances of a service.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Protocol {
+    #[default]
+    Http1,
+    /// HTTP/2 without TLS, with prior knowledge (RFC 9113, 3.3): for gRPC.
+    H2c,
+}
+
 /// How many instances there may be. 0 at least: the first request starts one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Replicas {
@@ -50,6 +62,7 @@ impl Service {
         Service {
             run: run.into(),
             build: None,
+            protocol: Protocol::default(),
             health: None,
             replicas: Replicas::default(),
             env: BTreeMap::new(),
@@ -58,6 +71,19 @@ impl Service {
             idle: idle(),
             database: false,
         }
+    }
+}
+
+impl Protocol {
+    pub const ALL: [Protocol; 2] = [Protocol::Http1, Protocol::H2c];
+}
+
+impl fmt::Display for Protocol {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Protocol::Http1 => "http1",
+            Protocol::H2c => "h2c",
+        })
     }
 }
 

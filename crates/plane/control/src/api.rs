@@ -4,6 +4,7 @@
 
 pub mod apps;
 pub mod buckets;
+pub mod cache;
 pub mod deploy;
 pub mod failure;
 pub mod instances;
@@ -19,6 +20,7 @@ pub mod token;
 
 pub use apps::{AppView, FunctionView, ReleaseView, RouteView, ServiceView};
 pub use buckets::{BucketInfo, BucketOnNode, BucketView, BucketWords, ChangeBucket, CreateBucket, CreatedBucket};
+pub use cache::{CacheEntries, CacheEntryView, CacheFigures, CacheOnNode, CacheView, PurgeWish, PurgedView};
 pub use deploy::{Deployed, Health, NAME_HEADER, Plan, Rollback, RolledBack, UnitHealth};
 pub use failure::{Failure, FaultView};
 pub use instances::{InstanceEntry, NodeInstances, Ps};

@@ -6,7 +6,9 @@ use std::time::Duration;
 
 use futures_util::future::BoxFuture;
 use ringway_catalog::Secret;
-use ringway_ports::{Blobs, ControlLog, Instances, Kv, Lookups, Membership, Peers, ProposeError, Ring};
+use ringway_ports::{
+    Blobs, ControlLog, Explain, HttpCache, Instances, Kv, Lookups, Membership, Peers, ProposeError, Ring,
+};
 
 use crate::api::IssuedToken;
 use crate::peer_messages::{Fetch, PartitionLoad};
@@ -36,6 +38,7 @@ pub struct Deps {
     pub peers: Arc<dyn Peers>,
     pub instances: Arc<dyn Instances>,
     pub kv: Arc<dyn Kv>,
+    pub cache: Arc<dyn HttpCache>,
     pub blobs: Arc<dyn Blobs>,
     /// Prometheus' text format.
     pub metrics_render: Arc<dyn Fn() -> String + Send + Sync>,
@@ -53,6 +56,8 @@ pub struct Deps {
     /// What this node keeps of each partition that is not empty.
     pub partition_loads: Arc<dyn Fn() -> Vec<PartitionLoad> + Send + Sync>,
     pub lookups: Arc<dyn Lookups>,
+    /// What would become of a request.
+    pub explain: Arc<dyn Explain>,
     /// Asked for its virtual nodes, of which a managed ring's has none.
     pub ring: Arc<dyn Ring>,
 }

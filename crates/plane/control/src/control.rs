@@ -45,6 +45,7 @@ impl Control {
             control_log: deps.control_log.clone(),
             instances: deps.instances.clone(),
             kv: deps.kv.clone(),
+            cache: deps.cache.clone(),
             request_rate: deps.request_rate.clone(),
             memory: deps.memory.clone(),
             transfer_progress: deps.transfer_progress.clone(),

@@ -15,6 +15,8 @@ pub(crate) const LINES_BYTES_MAX: usize = 4 << 20;
 pub(crate) const TOP_MAX: usize = 200;
 /// How long a node waits for a change before it says that there is none.
 pub(crate) const CHANGES_WITHIN_MAX: Duration = Duration::from_secs(10);
+/// Cached responses in one answer.
+pub(crate) const CACHE_ENTRIES_MAX: usize = 1000;
 /// Instances in one answer.
 pub(crate) const INSTANCES_MAX: usize = 4096;
 
@@ -33,6 +35,10 @@ pub(crate) enum Ask {
     Tail { app: String, after: Option<Cursor>, lines: usize },
     /// Answered with a [`ringway_ports::KvStats`], or `null` if the bucket is not open.
     Bucket { bucket: String },
+    /// Answered with a [`ringway_ports::CacheStats`].
+    Cache,
+    /// Answered with [`ringway_ports::CacheEntry`]s, the most used first.
+    CacheEntries { pattern: String, count: usize },
     /// Answered with a [`ringway_ports::KvTop`].
     Top { bucket: String, count: usize },
     /// Answered with a [`ringway_ports::KvChanges`], as soon as there is one or after `within_ms`.

@@ -6,15 +6,15 @@ use std::time::Duration;
 use bytes::Bytes;
 use futures_util::future::BoxFuture;
 use ringway_catalog::LAYOUT_REPLICAS;
-use ringway_ports::{ControlLog, Instances, Kv, LogLine, PeerHandler, Ring, VirtualNodeView};
+use ringway_ports::{ControlLog, HttpCache, Instances, Kv, LogLine, PeerHandler, Ring, VirtualNodeView};
 use ringway_ring::NodeId;
 use serde::Serialize;
 
 use crate::api::RequestRates;
 use crate::log_tail::LogTail;
 use crate::peer_messages::{
-    Ask, BucketUsage, CHANGES_WITHIN_MAX, Fetch, INSTANCES_MAX, LINES_BYTES_MAX, LINES_MAX, OwnPlace, PartitionLoad,
-    Report, TOP_MAX,
+    Ask, BucketUsage, CACHE_ENTRIES_MAX, CHANGES_WITHIN_MAX, Fetch, INSTANCES_MAX, LINES_BYTES_MAX, LINES_MAX,
+    OwnPlace, PartitionLoad, Report, TOP_MAX,
 };
 
 pub(crate) struct PeerService {
@@ -24,6 +24,7 @@ pub(crate) struct PeerService {
     pub(crate) control_log: Arc<dyn ControlLog>,
     pub(crate) instances: Arc<dyn Instances>,
     pub(crate) kv: Arc<dyn Kv>,
+    pub(crate) cache: Arc<dyn HttpCache>,
     pub(crate) request_rate: Arc<dyn Fn() -> (u64, Vec<u64>) + Send + Sync>,
     pub(crate) memory: Arc<dyn Fn() -> u64 + Send + Sync>,
     pub(crate) transfer_progress: Arc<dyn Fn() -> Option<(u64, u64)> + Send + Sync>,
@@ -60,6 +61,8 @@ impl PeerService {
             }
             Ask::Tail { app, after, lines } => encoded(&self.tail.read(app, *after, *lines)),
             Ask::Bucket { bucket } => encoded(&self.kv.stats(bucket)),
+            Ask::Cache => encoded(&self.cache.stats()),
+            Ask::CacheEntries { pattern, count } => encoded(&self.cache.list(pattern, (*count).min(CACHE_ENTRIES_MAX))),
             Ask::Top { .. } | Ask::Changes { .. } => Err("the data tier is asked for these".to_owned()),
         }
     }

@@ -13,8 +13,8 @@ use crate::guard::Access::{self, Anybody, Scraper, Token};
 use crate::reply::Reply;
 use crate::request::Call;
 use crate::resources::{
-    apps, assets, bucket_info, buckets, deploys, health, instances, kv, kv_lines, kv_top, kv_watch, logs, metrics,
-    nodes, overview, ring, ring_lookup, ring_plan, ring_settings, ring_watch, status, tokens,
+    apps, assets, bucket_info, buckets, cache, deploys, health, instances, kv, kv_lines, kv_top, kv_watch, logs,
+    metrics, nodes, overview, ring, ring_lookup, ring_plan, ring_settings, ring_watch, routes, status, tokens, why,
 };
 
 /// What only looks, or proposes a change.
@@ -60,6 +60,8 @@ static ROUTES: &[Route] = &[
     route!(POST "/v1/ring/rebalance" Token QUICK ring_settings::rebalance),
     route!(GET "/v1/apps" Token QUICK apps::list),
     route!(DELETE "/v1/apps/{}" Token QUICK apps::remove),
+    route!(GET "/v1/routes" Token QUICK routes::show),
+    route!(POST "/v1/why" Token QUICK why::show),
     route!(POST "/v1/plan" Token UPLOAD deploys::plan),
     route!(POST "/v1/deploy" Token UPLOAD deploys::deploy),
     route!(GET "/v1/deploys/{}/{}" Token QUICK deploys::health),
@@ -81,6 +83,9 @@ static ROUTES: &[Route] = &[
     route!(GET "/v1/kv/{}/{*}" Token QUICK kv::get),
     route!(PUT "/v1/kv/{}/{*}" Token QUICK kv::put),
     route!(DELETE "/v1/kv/{}/{*}" Token QUICK kv::delete),
+    route!(GET "/v1/cache" Token QUICK cache::stats),
+    route!(GET "/v1/cache/entries" Token QUICK cache::entries),
+    route!(POST "/v1/cache/purge" Token QUICK cache::purge),
     route!(POST "/v1/tokens" Token QUICK tokens::issue),
     route!(POST "/v1/leave" Token QUICK nodes::leave),
     route!(DELETE "/v1/nodes/{}" Token QUICK nodes::remove),

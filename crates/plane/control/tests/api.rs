@@ -16,7 +16,7 @@ use hyper_util::rt::TokioIo;
 use ringway_catalog::Command;
 use ringway_control::Control;
 use ringway_control::api::*;
-use ringway_ports::{InstanceState, InstanceView, LogLine, LogStream, Reach as Reached};
+use ringway_ports::{CacheEntry, CacheStats, InstanceState, InstanceView, LogLine, LogStream, Purge, Reach as Reached};
 use serde::de::DeserializeOwned;
 use stand_ins::{Node, TOKEN, World, node_id};
 
@@ -419,6 +419,50 @@ async fn hot_and_big_keys_of_all_nodes_are_one_list() {
     assert_eq!((top.hot.len(), top.missing.len()), (1, 1));
 }
 
+#[tokio::test]
+async fn the_cache_of_all_nodes_is_summed_up_listed_and_made_to_forget() {
+    let bench = Bench::new(&["otter", "heron"]);
+    for (node, hits) in bench.nodes.iter().zip([6, 1]) {
+        let stats = CacheStats { hits, misses: 1, saved: Duration::from_millis(1500), ..CacheStats::default() };
+        let entry = |url: &str, uses| CacheEntry {
+            url: url.to_owned(),
+            app: "shop".to_owned(),
+            status: 200,
+            bytes: 900,
+            age: Duration::from_secs(2),
+            fresh_for_seconds: 58,
+            uses,
+            tags: vec!["red".to_owned()],
+            vary: vec![],
+            owner: Some(node_id(2)),
+        };
+        *node.cache.lock().unwrap() = (stats, vec![entry("http://shop.test/a", hits), entry("http://shop.test/b", 3)]);
+    }
+    let view: CacheView = bench.get("/v1/cache").await;
+    assert_eq!((view.total.hits, view.total.saved_ms, view.nodes.len()), (7, 3000, 2));
+    let list: CacheEntries = bench.get("/v1/cache/entries?pattern=%2Fa&count=5").await;
+    let seen: Vec<_> =
+        list.entries.iter().map(|entry| (entry.node.as_str(), entry.uses, entry.owner.as_deref())).collect();
+    assert_eq!(seen, [("otter", 6, Some("heron")), ("heron", 1, Some("heron"))]);
+    let list: CacheEntries = bench.get("/v1/cache/entries?count=1").await;
+    assert_eq!(list.entries.len(), 1);
+
+    bench.call("POST", "/v1/deploy", shop()).await;
+    let purge = |wish: PurgeWish| bench.call("POST", "/v1/cache/purge", serde_json::to_vec(&wish).unwrap());
+    let purged: PurgedView = purge(PurgeWish::Url("https://Shop.test/a/*".to_owned())).await.json();
+    assert_eq!((purged.responses, purged.nodes, purged.missing.len()), (3, vec!["otter".to_owned()], 1));
+    purge(PurgeWish::Tag { app: "shop".to_owned(), tag: "red".to_owned() }).await;
+    assert_eq!(purge(PurgeWish::App("nobody".to_owned())).await.status, StatusCode::NOT_FOUND);
+    assert_eq!(purge(PurgeWish::Url("/a".to_owned())).await.status, StatusCode::BAD_REQUEST);
+    let asked = bench.nodes[0].purges.lock().unwrap().clone();
+    let prefix = Purge::Prefix { host: "shop.test".to_owned(), target: "/a/".to_owned() };
+    assert_eq!(asked, [prefix, Purge::Tag { app: "shop".to_owned(), tag: "red".to_owned() }]);
+
+    bench.world().set_reach(2, Reached::Down);
+    let view: CacheView = bench.get("/v1/cache").await;
+    assert_eq!((view.nodes.len(), view.missing.len()), (1, 1));
+}
+
 /// The next line of a watch that says something.
 async fn next_line(lines: &mut hyper::body::Incoming, rest: &mut Vec<u8>) -> WatchLine {
     loop {
@@ -765,4 +809,27 @@ async fn stopping_ends_idle_connections_and_followers() {
     drop((response, idle));
     let refused = bench.world().apply(Command::RemoveApp { app: "shop".to_owned() });
     assert!(refused.is_ok(), "the world goes on");
+}
+
+#[tokio::test]
+async fn the_routing_tables_of_apps_are_shown_in_the_order_in_which_routes_are_tried() {
+    let bench = Bench::new(&["n1"]);
+    let deployed = bench.call("POST", "/v1/deploy", shop()).await;
+    assert_eq!(deployed.status, StatusCode::CREATED);
+    let tables: Vec<ringway_manifest::RoutingTable> = bench.get("/v1/routes").await;
+    assert_eq!(tables.len(), 1);
+    assert!(tables[0].hosts.contains(&"shop.localhost".to_owned()), "{tables:?}");
+    assert!(!tables[0].rows.is_empty());
+    assert_eq!(bench.get::<Vec<ringway_manifest::RoutingTable>>("/v1/routes?app=shop").await, tables);
+    assert_eq!(bench.call("GET", "/v1/routes?app=blog", "").await.status, 404);
+}
+
+#[tokio::test]
+async fn why_hands_the_request_to_the_front_end() {
+    let bench = Bench::new(&["n1"]);
+    let asked = r#"{"target":"/a?b","host":"shop.test","tls":true,"headers":[["x-a","1"]]}"#;
+    let told: ringway_ports::Explanation = bench.call("POST", "/v1/why", asked).await.json();
+    let route = told.route.unwrap();
+    assert_eq!((route.result.as_str(), route.because[0].as_str()), ("GET true shop.test /a?b", r#"[("x-a", "1")]"#));
+    assert_eq!(bench.call("POST", "/v1/why", r#"{"target":"a"}"#).await.status, 400);
 }

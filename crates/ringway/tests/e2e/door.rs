@@ -6,7 +6,7 @@ use std::net::SocketAddr;
 use std::process::Command;
 
 use ringway_testkit::programs::{Finished, finish};
-use ringway_testkit::{Client, Cluster, Scratch, Server};
+use ringway_testkit::{Client, Cluster, Scratch, Server, wait};
 
 use crate::{binary, bucket, node_path, python_path, root};
 
@@ -41,6 +41,12 @@ impl Door {
     pub fn of(cluster: Cluster, options: &[&str]) -> Self {
         let (name, token) = bucket(&cluster.nodes[0], &[&["clients"], options].concat());
         let addresses = cluster.nodes.iter().map(ringway_testkit::Node::redis).collect();
+        // The others hear of it a moment later.
+        for node in &cluster.nodes {
+            wait(&format!("{} to know the bucket", node.name), || {
+                node.json(&["bucket", "ls"]).to_string().contains(&name)
+            });
+        }
         Self { name, token, addresses, memcached: Vec::new(), cluster: Some(cluster), _servers: Vec::new() }
     }
 

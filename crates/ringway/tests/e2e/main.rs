@@ -3,6 +3,7 @@
 mod apps;
 mod bad_input;
 mod buckets;
+mod cache;
 mod chord_ring;
 mod cluster;
 mod command_line;
@@ -23,6 +24,7 @@ mod redis_clients;
 mod redis_cluster;
 mod redis_oracle;
 mod ring;
+mod routes;
 mod shop;
 mod sim;
 

@@ -1,22 +1,37 @@
-//! Core: who answers for a host and a path. An immutable snapshot, made from the catalog whenever that changes.
+//! Core: who answers for a request. An immutable snapshot, made from the catalog whenever that changes.
+//!
+//! A host leads to an app (`host_index`), a path to its routes (`path_index`), conditions on method and headers choose among
+//! those (`matching`). What it costs does not depend on how many apps and routes there are.
 
-use std::borrow::Cow;
+mod choice;
+mod entry;
+mod host_index;
+mod matching;
+mod navigation;
+mod path_index;
+mod redirect;
+
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use http::{HeaderName, HeaderValue};
-use ringway_catalog::{App, Catalog};
-use ringway_manifest::{Match, Route};
+use ringway_catalog::{App, Catalog, Release};
+use ringway_manifest::Match;
 use ringway_ports::Work;
+
+pub use self::choice::{AppReason, Choice, Considered, Passed};
+pub use self::entry::{InFlight, RouteEntry};
+use self::host_index::{HostIndex, lower};
+pub use self::matching::Asked;
+use self::path_index::PathIndex;
+pub use self::redirect::Address;
 
 /// All apps' routes.
 #[derive(Debug, Default)]
 pub struct Routes {
     /// What they were made from; placement needs its nodes.
     pub catalog: Arc<Catalog>,
-    by_host: HashMap<String, Arc<AppRoutes>>,
-    /// `.example.org` for every name below, the longest first.
-    by_suffix: Vec<(String, Arc<AppRoutes>)>,
+    apps: HashMap<String, Arc<AppRoutes>>,
+    hosts: HostIndex<Arc<AppRoutes>>,
     /// Answers where a client names an address instead of a host.
     default: Option<Arc<AppRoutes>>,
     /// There is no other app: it answers for every host.
@@ -27,52 +42,56 @@ pub struct Routes {
 #[derive(Debug)]
 pub struct AppRoutes {
     pub app: Arc<str>,
+    release: Arc<Release>,
     entries: Vec<Arc<RouteEntry>>,
-}
-
-/// A route with what every request needs of it at hand.
-#[derive(Debug)]
-pub struct RouteEntry {
-    pub route: Route,
-    pub work: Work,
-    /// The path pattern, for traces and logs.
-    pub label: Arc<str>,
-    pub headers: Vec<(HeaderName, HeaderValue)>,
+    index: PathIndex,
 }
 
 impl Routes {
     pub fn new(catalog: Arc<Catalog>) -> Self {
+        Routes::default().renewed(catalog)
+    }
+
+    /// The routes of another catalog. Those of apps that have not changed stay the same, with what they have counted.
+    pub fn renewed(&self, catalog: Arc<Catalog>) -> Self {
         let is_alone = catalog.apps.len() == 1;
         let mut routes = Routes { catalog: Arc::clone(&catalog), is_alone, ..Routes::default() };
         let default = catalog.default_app().map(|app| app.name.as_str());
         for app in catalog.apps.values() {
-            let Some(entry) = AppRoutes::new(app) else { continue };
-            let entry = Arc::new(entry);
-            routes.by_host.insert(format!("{}.localhost", app.name), Arc::clone(&entry));
-            let hosts = app.current_release().map(|release| release.manifest.hosts.as_slice()).unwrap_or_default();
-            for host in hosts {
-                match host.strip_prefix('*') {
-                    Some(suffix) => routes.by_suffix.push((suffix.to_ascii_lowercase(), Arc::clone(&entry))),
-                    None => drop(routes.by_host.insert(host.to_ascii_lowercase(), Arc::clone(&entry))),
-                }
-            }
+            let Some(release) = app.current_release() else { continue };
+            let kept = self.apps.get(&app.name).filter(|kept| *kept.release == *release);
+            let entry = kept.map_or_else(|| Arc::new(AppRoutes::new(app, release)), Arc::clone);
+            let own = format!("{}.localhost", app.name);
+            routes.apps.insert(app.name.clone(), Arc::clone(&entry));
+            routes.hosts.slot(&own).insert_entry(Arc::clone(&entry));
             if default == Some(app.name.as_str()) {
                 routes.default = Some(entry);
             }
         }
-        routes.by_suffix.sort_by_key(|(suffix, _)| std::cmp::Reverse(suffix.len()));
-        routes
+        routes.with_hosts()
+    }
+
+    /// The hosts that apps ask for. Nobody gets another app's own name, and whoever has one keeps it.
+    fn with_hosts(mut self) -> Self {
+        for app in self.catalog.apps.keys().filter_map(|name| self.apps.get(name)) {
+            for host in &app.release.manifest.hosts {
+                self.hosts.slot(host).or_insert_with(|| Arc::clone(app));
+            }
+        }
+        self
     }
 
     /// The app for a host (without port): by its exact name, by a name below one of its own; the default one if the host is just
     /// an address of this machine, or if there is no other. A domain that nobody claimed is not answered with somebody else's app.
     pub fn app_for_host(&self, host: &str) -> Option<&Arc<AppRoutes>> {
         let host = lower(host);
-        let below = || self.by_suffix.iter().find(|(suffix, _)| is_below(&host, suffix)).map(|(_, app)| app);
-        self.by_host
-            .get(host.as_ref())
-            .or_else(below)
-            .or_else(|| self.default.as_ref().filter(|_| self.is_alone || is_address(&host)))
+        let default = || self.default.as_ref().filter(|_| self.is_alone || is_address(&host));
+        self.hosts.matching(&host).next().or_else(default)
+    }
+
+    /// Whether some app is asked for by this name.
+    pub fn has_host(&self, host: &str) -> bool {
+        self.hosts.matching(&lower(host)).next().is_some()
     }
 }
 
@@ -82,58 +101,30 @@ fn is_address(host: &str) -> bool {
 }
 
 impl AppRoutes {
-    fn new(app: &App) -> Option<Self> {
-        let release = Arc::new(app.current_release()?.clone());
+    fn new(app: &App, release: &Release) -> Self {
+        let release = Arc::new(release.clone());
         let name: Arc<str> = app.name.as_str().into();
+        let work = |target| Work { app: Arc::clone(&name), release: Arc::clone(&release), target };
         let mut entries: Vec<Arc<RouteEntry>> = release
             .manifest
             .routes
             .iter()
-            .map(|route| {
-                let work = Work { app: Arc::clone(&name), release: Arc::clone(&release), target: route.to.clone() };
-                Arc::new(RouteEntry::new(route.clone(), work))
-            })
+            .map(|route| Arc::new(RouteEntry::new(route.clone(), work(route.to.clone()))))
             .collect();
-        entries.sort_by_key(|entry| std::cmp::Reverse((entry.route.path.specificity(), entry.route.host.is_some())));
-        Some(Self { app: name, entries })
-    }
-
-    /// The routes for a host and a tidy path: the longest first, exact before prefix, for one host before for all.
-    pub fn candidates(&self, host: &str, path: &str) -> impl Iterator<Item = (&Arc<RouteEntry>, Match)> {
-        let host = lower(host).into_owned();
-        self.entries
-            .iter()
-            .filter(move |entry| entry.answers_host(&host))
-            .filter_map(move |entry| Some((entry, entry.route.path.matches(path)?)))
+        // Stable: of equal ones, that which stands first in the manifest.
+        entries.sort_by_key(|entry| std::cmp::Reverse(entry.route.precedence()));
+        let mut index = PathIndex::default();
+        for (number, entry) in (0..).zip(&entries) {
+            index.add(&entry.route.path.path, entry.route.path.prefix, entry.route.host.as_deref(), number);
+        }
+        Self { app: name, release, entries, index }
     }
 }
 
 impl RouteEntry {
-    fn new(route: Route, work: Work) -> Self {
-        let header = |(name, value): (&String, &String)| Some((name.parse().ok()?, value.parse().ok()?));
-        let headers = route.headers.iter().filter_map(header).collect();
-        Self { label: route.path.to_string().into(), headers, work, route }
-    }
-
-    fn answers_host(&self, host: &str) -> bool {
-        match self.route.host.as_deref() {
-            None => true,
-            Some(own) => {
-                own.strip_prefix('*').map_or_else(|| own.eq_ignore_ascii_case(host), |suffix| is_below(host, suffix))
-            }
-        }
-    }
-}
-
-fn is_below(host: &str, suffix: &str) -> bool {
-    host.len() > suffix.len() && host.ends_with(suffix)
-}
-
-fn lower(host: &str) -> Cow<'_, str> {
-    if host.bytes().any(|byte| byte.is_ascii_uppercase()) {
-        Cow::Owned(host.to_ascii_lowercase())
-    } else {
-        Cow::Borrowed(host)
+    /// Where a path that the index found it for is mounted.
+    fn mount(&self, path: &str) -> Match {
+        self.route.path.matches(path).unwrap_or(Match { mount: 0 })
     }
 }
 

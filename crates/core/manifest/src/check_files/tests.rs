@@ -91,3 +91,12 @@ fn without_the_text_the_faults_have_no_line() {
     "#]]
     .assert_eq(&format!("{}\n", Faults(faults)));
 }
+
+#[test]
+fn a_single_page_app_needs_its_page() {
+    let text = "name = \"a\"\n[[route]]\npath = \"/\"\nto = \"static:dist\"\nspa = true\n";
+    let parsed = parse("ringway.toml", text).unwrap_or_else(|faults| panic!("{faults}"));
+    assert_eq!(parsed.check_files(&[Entry::file("dist/index.html")]), []);
+    let faults = parsed.check_files(&[Entry::file("dist/main.html")]);
+    assert_eq!((faults.len(), faults[0].line), (1, 5), "{faults:?}");
+}

@@ -81,3 +81,22 @@ fn what_is_new_different_and_gone_is_told_and_no_secret_is() {
         "#]],
     );
 }
+
+#[test]
+fn what_a_route_asks_names_it_and_its_rules_are_told() {
+    let old =
+        "name = \"a\"\n[service.web]\nrun = \"./web\"\nprotocol = \"h2c\"\n[[route]]\npath = \"/a\"\nto = \"web\"\n";
+    let new = format!(
+        "{old}methods = [\"POST\"]\nrequests_per_second = 5\nrequest_headers = {{ X-Api-Key = \"s3cret\" }}\ncache = \"off\"\n\
+         [[route]]\npath = \"/b/*\"\nredirect = \"/a/*\"\n"
+    );
+    check(
+        Some(old),
+        &new,
+        expect![[r#"
+        + route POST /a: to web, rate 5/s, burst 5, per client, cache off, request header X-Api-Key (hidden)
+        + route /b/*: to 307 /a/*
+        - route /a
+    "#]],
+    );
+}

@@ -51,6 +51,11 @@ impl<'r, 'd> Section<'r, 'd> {
         self.table.contains_key(key)
     }
 
+    /// A key's value, of which nobody is to think yet that it is known.
+    pub(super) fn peek(&self, key: &str) -> Option<&'d DeValue<'d>> {
+        self.table.get(key).map(Spanned::get_ref)
+    }
+
     /// Where a key's value is; the whole section if there is no such key.
     pub(super) fn span_of(&self, key: &str) -> Span {
         self.table.get(key).map_or_else(|| self.span.clone(), Spanned::span)
@@ -131,11 +136,6 @@ impl<'r, 'd> Section<'r, 'd> {
             }
             Ok(text.to_owned())
         })
-    }
-
-    /// A span of time that may be nothing.
-    pub(super) fn duration(&mut self, key: &'static str) -> Option<Duration> {
-        self.read(key, "a duration such as \"10s\"", parse_duration)
     }
 
     /// A span of time that is something.

@@ -6,7 +6,7 @@ use super::section::Section;
 use super::values::check_env;
 use crate::invalid::Invalid;
 use crate::path_pattern::PathPattern;
-use crate::service::{Replicas, Service};
+use crate::service::{Protocol, Replicas, Service};
 
 /// More on one cluster is a slip.
 const REPLICAS_MAX: u32 = 1000;
@@ -16,6 +16,7 @@ pub(super) fn read(mut section: Section<'_, '_>, app_has_database: bool) -> Opti
     let run = section.command("run");
     let mut service = Service::new(run.clone().unwrap_or_default());
     service.build = section.command("build");
+    service.protocol = section.choice("protocol", &Protocol::ALL).unwrap_or_default();
     service.health = section.read("health", "a path such as \"/up\"", check_health);
     service.replicas = read_replicas(&mut section);
     service.env = section.string_map("env", check_env);

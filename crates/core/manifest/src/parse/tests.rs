@@ -4,7 +4,7 @@ use expect_test::{Expect, expect};
 use proptest::prelude::*;
 
 use super::*;
-use crate::{Bytes, Durability, FunctionRun, Replicas, TEMPLATE, Target};
+use crate::{Balance, Bytes, Durability, FunctionRun, HashBy, Hedge, Immutable, Protocol, Replicas, TEMPLATE, Target};
 
 pub(crate) const SHOP: &str = r#"
 name = "shop"
@@ -60,8 +60,36 @@ timeout = "1m30s"
 [[route]]
 path = "/cgi/"
 to = "cgi:cgi-bin"
+[[route]]
+path = "/app/"
+to = "static:dist"
+spa = true
+immutable = "assets/*"
+cache = "off"
+[[route]]
+path = "/api/*"
+to = "web"
+methods = ["POST", "GET", "GET"]
+match_headers = { X-Beta = "1", User-Agent = "curl*", Cookie = "*" }
+https = true
+rewrite = "/internal/*"
+requests_per_second = 10
+burst = 20
+per = "header:X-Api-Key"
+in_flight_max = 100
+request_headers = { X-Team = "blue", X-Debug = "" }
+cache = "10s"
+cache_key = { query = ["page"], headers = ["X-Lang"] }
+balance = "hash:cookie.sid"
+retries = 2
+hedge = "50ms"
+[[route]]
+path = "/old/*"
+redirect = "https://new.example.org/*"
+status = 308
 [service.web]
 run = "./web"
+protocol = "h2c"
 build = "make web"
 replicas = { min = 0, max = 9 }
 idle = "5m"
@@ -138,6 +166,24 @@ fn everything_that_can_be_said_is_kept() {
     assert!(rich.routes[0].fallthrough && rich.routes[1].strip && rich.routes[2].path.prefix);
     assert_eq!(rich.routes[1].body_max, Some(Bytes(10 << 20)));
     assert_eq!(rich.routes[1].timeout, Some(Duration::from_secs(90)));
+    let [_, _, _, spa, api, old] = &rich.routes[..] else { panic!("six routes") };
+    assert!(spa.spa && spa.cache_off && spa.cache.is_none());
+    assert_eq!(spa.immutable, Some(Immutable::Pattern("assets/*".to_owned())));
+    assert_eq!(api.asks(), "GET,POST /api/* cookie=* user-agent=curl* x-beta=1");
+    assert!(api.https && api.takes_method("HEAD") && !api.takes_method("PUT"));
+    assert_eq!(api.path_for_target("/api/x", 4).as_deref(), Some("/internal/x"));
+    assert_eq!(
+        api.rate_limit.as_ref().map(ToString::to_string).as_deref(),
+        Some("10/s, burst 20, per header:x-api-key")
+    );
+    assert_eq!((api.in_flight_max, api.retries), (Some(100), Some(2)));
+    assert_eq!(api.request_headers["X-Debug"], "");
+    assert_eq!((api.cache, api.cache_off), (Some(Duration::from_secs(10)), false));
+    assert_eq!(api.cache_key.as_ref().map(ToString::to_string).as_deref(), Some("query page, headers x-lang"));
+    assert_eq!(api.balance, Some(Balance::Hash(HashBy::Cookie("sid".to_owned()))));
+    assert_eq!(api.hedge, Some(Hedge::After(Duration::from_millis(50))));
+    assert_eq!(old.to.to_string(), "308 https://new.example.org/*");
+    assert_eq!(rich.services["web"].protocol, Protocol::H2c);
     assert_eq!(rich.services["web"].replicas, Replicas { min: 0, max: 9 });
     assert_eq!(rich.services["web"].idle, Duration::from_secs(300));
     assert_eq!(rich.services["jobs"].replicas, Replicas { min: 3, max: 3 });
@@ -508,7 +554,7 @@ health = "/up/*"
               |
             7 | path = "/a"
               |
-              = help: remove one; only after a static route with `fallthrough = true` the same path may come again
+              = help: remove one, or tell them apart by `host`, `methods` or `match_headers`; only after a static route with `fallthrough = true` the same may come again
 
             ringway.toml:9:15: `fallthrough` on a route to `web`, which answers everything itself
               |
@@ -574,6 +620,344 @@ health = "/up/*"
 }
 
 #[test]
+fn what_a_route_asks_and_allows_is_refused_where_it_stands() {
+    check_faults(
+        r#"name = "a"
+[[route]]
+path = "/a"
+to = "web"
+methods = ["get", "POTS", "CONNECT"]
+match_headers = { "X Y" = "1", X-Z = "a*b" }
+https = "yes"
+rewrite = "https://x.example/"
+strip = true
+[[route]]
+path = "/b"
+to = "web"
+methods = []
+strip = true
+rewrite = "/c"
+requests_per_second = 0
+per = "ip"
+in_flight_max = "many"
+request_headers = { Host = "", Ringway-Forwarded = "x", Upgrade = "h2c" }
+[[route]]
+path = "/c"
+to = "web"
+burst = 5
+per = "route"
+cache = "of"
+cache_key = { query = "page", headers = ["a b"], header = [] }
+balance = "stiky"
+retries = 6
+hedge = "0s"
+[[route]]
+path = "/d"
+to = "web"
+redirect = "/e"
+[[route]]
+path = "/e"
+redirect = "e"
+status = 404
+[[route]]
+path = "/f"
+to = "web"
+status = 301
+[[route]]
+path = "/g"
+to = "static:public"
+immutable = 1
+spa = "yes"
+rate_limit = 3
+[service.web]
+run = "./web"
+protocol = "http2"
+"#,
+        expect![[r#"
+            ringway.toml:5:12: `methods` in [[route]]: `get` is no method that a route can be for
+              |
+            5 | methods = ["get", "POTS", "CONNECT"]
+              |
+              = help: write `GET`
+
+            ringway.toml:5:19: `methods` in [[route]]: `POTS` is no method that a route can be for
+              |
+            5 | methods = ["get", "POTS", "CONNECT"]
+              |
+              = help: write `POST`
+
+            ringway.toml:5:27: `methods` in [[route]]: `CONNECT` is no method that a route can be for
+              |
+            5 | methods = ["get", "POTS", "CONNECT"]
+              |
+              = help: it can be: GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS, QUERY, PURGE, PROPFIND, PROPPATCH, MKCOL, COPY, MOVE, LOCK, UNLOCK
+
+            ringway.toml:6:19: `match_headers.X Y` in [[route]]: `X Y` is not a header name
+              |
+            6 | match_headers = { "X Y" = "1", X-Z = "a*b" }
+
+            ringway.toml:6:32: `match_headers.X-Z` in [[route]]: `*` may only stand at the end, not as in `a*b`
+              |
+            6 | match_headers = { "X Y" = "1", X-Z = "a*b" }
+              |
+              = help: write the whole value, its beginning as in `abc*`, or `*` for any value
+
+            ringway.toml:7:9: expected true or false for `https` in [[route]], found the string "yes"
+              |
+            7 | https = "yes"
+
+            ringway.toml:8:11: `rewrite` in [[route]]: `https://x.example/` is not a path
+              |
+            8 | rewrite = "https://x.example/"
+              |
+              = help: write it like `/new` or `/new/*`
+
+            ringway.toml:13:11: `methods` in [[route]] is empty: no request would get here
+               |
+            13 | methods = []
+               |
+               = help: leave it out for any method
+
+            ringway.toml:15:11: both `strip` and `rewrite` in [[route]]
+               |
+            15 | rewrite = "/c"
+               |
+               = help: `rewrite = "/*"` is what `strip` does: keep one of them
+
+            ringway.toml:16:23: `requests_per_second` in [[route]]: 0 is not between 1 and 10000000
+               |
+            16 | requests_per_second = 0
+
+            ringway.toml:17:7: `per` in [[route]]: `ip` is not known
+               |
+            17 | per = "ip"
+               |
+               = help: it can be: `client`, `route`, `header:X-Api-Key`
+
+            ringway.toml:18:17: expected a whole number for `in_flight_max` in [[route]], found the string "many"
+               |
+            18 | in_flight_max = "many"
+
+            ringway.toml:19:21: `request_headers.Host` in [[route]]: a request without `Host` is none
+               |
+            19 | request_headers = { Host = "", Ringway-Forwarded = "x", Upgrade = "h2c" }
+               |
+               = help: give it a value, or leave it out
+
+            ringway.toml:19:32: `request_headers.Ringway-Forwarded` in [[route]]: `Ringway-Forwarded` is what nodes tell each other
+               |
+            19 | request_headers = { Host = "", Ringway-Forwarded = "x", Upgrade = "h2c" }
+
+            ringway.toml:19:57: `request_headers.Upgrade` in [[route]]: `Upgrade` cannot be set: it belongs to the connection
+               |
+            19 | request_headers = { Host = "", Ringway-Forwarded = "x", Upgrade = "h2c" }
+
+            ringway.toml:23:9: `burst` in [[route]] without `requests_per_second`
+               |
+            23 | burst = 5
+               |
+               = help: add `requests_per_second = 10`
+
+            ringway.toml:24:7: `per` in [[route]] without `requests_per_second`
+               |
+            24 | per = "route"
+               |
+               = help: add `requests_per_second = 10`
+
+            ringway.toml:25:9: `cache` in [[route]]: `of` is not a duration
+               |
+            25 | cache = "of"
+               |
+               = help: write it like `500ms`, `10s`, `1h30m` or `7d`
+
+            ringway.toml:26:23: `query` in `cache_key` of [[route]]: `page` is neither `none` nor `all`
+               |
+            26 | cache_key = { query = "page", headers = ["a b"], header = [] }
+               |
+               = help: names of parameters stand in an array: `query = ["page"]`
+
+            ringway.toml:26:42: `headers` in `cache_key` of [[route]]: `a b` is not a header name
+               |
+            26 | cache_key = { query = "page", headers = ["a b"], header = [] }
+
+            ringway.toml:26:50: unknown key `header` in `cache_key` of [[route]]
+               |
+            26 | cache_key = { query = "page", headers = ["a b"], header = [] }
+               |
+               = help: did you mean `headers`?
+
+            ringway.toml:27:11: `balance` in [[route]]: `stiky` is not known
+               |
+            27 | balance = "stiky"
+               |
+               = help: did you mean `sticky`?
+
+            ringway.toml:28:11: `retries` in [[route]]: 6 is not between 0 and 5
+               |
+            28 | retries = 6
+
+            ringway.toml:29:9: `hedge` in [[route]]: it must be more than 0
+               |
+            29 | hedge = "0s"
+               |
+               = help: every request would be sent twice
+
+            ringway.toml:33:12: both `to` and `redirect` in [[route]]
+               |
+            33 | redirect = "/e"
+               |
+               = help: a route leads to one thing: keep one of them
+
+            ringway.toml:36:12: `redirect` in [[route]]: `e` is neither a path nor an address
+               |
+            36 | redirect = "e"
+               |
+               = help: write it like `/new/*` or `https://shop.example.org/*`
+
+            ringway.toml:37:10: `status` in [[route]]: 404 is no redirect
+               |
+            37 | status = 404
+               |
+               = help: 301 and 308 are for good (308 keeps the method), 302 and 307 for now (307 keeps it), 303 makes it GET
+
+            ringway.toml:41:10: `status` in [[route]], which is no redirect
+               |
+            41 | status = 301
+               |
+               = help: it goes with `redirect = "/new/*"`
+
+            ringway.toml:45:13: expected true or a pattern such as "assets/*" for `immutable` in [[route]], found the number 1
+               |
+            45 | immutable = 1
+
+            ringway.toml:46:7: expected true or false for `spa` in [[route]], found the string "yes"
+               |
+            46 | spa = "yes"
+
+            ringway.toml:47:1: unknown key `rate_limit` in [[route]]
+               |
+            47 | rate_limit = 3
+               |
+               = help: did you mean `requests_per_second`?
+
+            ringway.toml:50:12: `protocol` in [service.web]: `http2` is not known
+               |
+            50 | protocol = "http2"
+               |
+               = help: did you mean `h2c`?
+        "#]],
+    );
+}
+
+#[test]
+fn routes_are_told_apart_by_what_they_ask() {
+    let route = |more: &str| format!("[[route]]\npath = \"/a\"\nto = \"web\"\n{more}\n");
+    let text = |routes: &[&str]| {
+        let routes: String = routes.iter().map(|more| route(more)).collect();
+        format!("name = \"a\"\n{routes}[service.web]\nrun = \"./web\"\n")
+    };
+    let apart = [
+        "",
+        "methods = [\"GET\"]",
+        "methods = [\"POST\"]",
+        "match_headers = { X-A = \"1\" }",
+        "host = \"a.localhost\"",
+    ];
+    assert_eq!(manifest(&text(&apart)).routes.len(), 5);
+    let same = ["methods = [\"GET\", \"POST\"]", "methods = [\"POST\", \"GET\"]"];
+    assert!(parse("f", &text(&same)).is_err(), "the order of methods makes no other route");
+    let same = ["match_headers = { X-A = \"1\" }", "match_headers = { x-a = \"1\" }"];
+    assert!(parse("f", &text(&same)).is_err(), "nor does the case of a header's name");
+}
+
+#[test]
+fn what_has_no_effect_on_a_target_is_warned_of() {
+    check_warnings(
+        r#"name = "a"
+[[route]]
+path = "/"
+to = "static:public"
+balance = "sticky"
+request_headers = { X-A = "1" }
+retries = 0
+strip = false
+[[route]]
+path = "/a/*"
+to = "f"
+immutable = true
+hedge = true
+[[route]]
+path = "/b"
+redirect = "/b/*"
+cache = "1h"
+[[route]]
+path = "/c/*"
+redirect = "/c/new/*"
+[[route]]
+path = "/d/*"
+redirect = "/e"
+[function.f]
+wasm = "f.wasm"
+"#,
+        expect![[r#"
+            ringway.toml:5:11: `balance` has no effect on a route to `static:public`
+              |
+            5 | balance = "sticky"
+              |
+              = help: only a service's instances are balanced by Ringway's front end
+
+            ringway.toml:6:19: `request_headers` has no effect on a route to `static:public`
+              |
+            6 | request_headers = { X-A = "1" }
+              |
+              = help: nobody sees the request; `headers` are set on the answer
+
+            ringway.toml:7:11: `retries` has no effect on a route to `static:public`
+              |
+            7 | retries = 0
+              |
+              = help: only requests to a service are sent again
+
+            ringway.toml:12:13: `immutable` has no effect on a route to `f`
+               |
+            12 | immutable = true
+               |
+               = help: let the answer say it: `Cache-Control: max-age=31536000, immutable`
+
+            ringway.toml:13:9: `hedge` has no effect on a route to `f`
+               |
+            13 | hedge = true
+               |
+               = help: only requests to a service are sent twice
+
+            ringway.toml:16:12: the `*` of `/b/*` is always empty: `/b` is for that path alone
+               |
+            16 | redirect = "/b/*"
+               |
+               = help: write `path = "/b/*"`
+
+            ringway.toml:16:12: `redirect` in [[route]]: `/b/*` leads to this route again
+               |
+            16 | redirect = "/b/*"
+               |
+               = help: browsers give up after some rounds: let it lead to another route
+
+            ringway.toml:17:9: `cache` has no effect on a redirect
+               |
+            17 | cache = "1h"
+               |
+               = help: browsers keep 301 and 308 by themselves; say more with `headers`
+
+            ringway.toml:20:12: `redirect` in [[route]]: `/c/new/*` leads to this route again
+               |
+            20 | redirect = "/c/new/*"
+               |
+               = help: browsers give up after some rounds: let it lead to another route
+        "#]],
+    );
+}
+
+#[test]
 fn a_bucket_says_what_is_wrong_with_it_where_it_stands() {
     check_faults(
         r#"name = "a"
@@ -628,7 +1012,6 @@ strip = true
 [[route]]
 path = "/*"
 to = "web"
-cache = "1h"
 [service.web]
 run = "./web"
 idle = "5m"
@@ -640,19 +1023,15 @@ idle = "5m"
               |
               = help: write `/docs/*` for everything in it
 
-            ringway.toml:5:9: `strip` has no effect on a route to `static:docs`, which is mounted at its path anyway
+            ringway.toml:5:9: `strip` has no effect on a route to `static:docs`
               |
             5 | strip = true
-
-            ringway.toml:9:9: `cache` has no effect on a route to `web`
               |
-            9 | cache = "1h"
-              |
-              = help: let the answer say it: `Cache-Control: public, max-age=…`
+              = help: files and scripts are mounted at the route's path anyway
 
-            ringway.toml:12:8: `idle` in [service.web] has no effect: there is always at least one instance
+            ringway.toml:11:8: `idle` in [service.web] has no effect: there is always at least one instance
                |
-            12 | idle = "5m"
+            11 | idle = "5m"
                |
                = help: set `replicas = { min = 0, max = … }` to let the last one go
         "#]],
@@ -710,6 +1089,13 @@ fn line() -> impl Strategy<Value = String> {
         "kv.a",
         "engine",
         "cache",
+        "cache_key",
+        "redirect",
+        "methods",
+        "match_headers",
+        "immutable",
+        "hedge",
+        "balance",
         "é",
     ]);
     let value = prop::sample::select(vec![

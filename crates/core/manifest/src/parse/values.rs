@@ -1,6 +1,8 @@
-//! core: the rules for host names, environment variables and response headers.
+//! core: the rules for host names, environment variables, methods and headers.
 
+use crate::guess::closest;
 use crate::invalid::Invalid;
+use crate::token::is_token;
 
 /// Longest host name, by RFC 1035. In bytes.
 const HOST_LEN_MAX: usize = 253;
@@ -45,12 +47,63 @@ pub(super) fn check_env(name: &str, value: &str) -> Result<(), Invalid> {
     Ok(())
 }
 
-/// A response header that may be set.
-pub(super) fn check_header(name: &str, value: &str) -> Result<(), Invalid> {
-    let is_token = |b: u8| b.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&b);
-    if name.is_empty() || !name.bytes().all(is_token) {
-        return Err(Invalid::new(format!("`{}` is not a header name", name.escape_debug())));
+/// Methods that a route can be for. CONNECT and TRACE are the platform's.
+const METHODS: [&str; 16] = [
+    "GET",
+    "HEAD",
+    "POST",
+    "PUT",
+    "PATCH",
+    "DELETE",
+    "OPTIONS",
+    "QUERY",
+    "PURGE",
+    "PROPFIND",
+    "PROPPATCH",
+    "MKCOL",
+    "COPY",
+    "MOVE",
+    "LOCK",
+    "UNLOCK",
+];
+
+pub(super) fn check_method(method: &str) -> Result<(), Invalid> {
+    if METHODS.contains(&method) {
+        return Ok(());
     }
+    let invalid = Invalid::new(format!("`{}` is no method that a route can be for", method.escape_debug()));
+    let upper = method.to_ascii_uppercase();
+    // Spellings are compared in lower case.
+    let lower: Vec<String> = METHODS.iter().map(|method| method.to_ascii_lowercase()).collect();
+    let meant = closest(&upper.to_ascii_lowercase(), lower.iter().map(String::as_str));
+    Err(invalid.help(match meant {
+        Some(meant) => format!("write `{}`", meant.to_ascii_uppercase()),
+        None => format!("it can be: {}", METHODS.join(", ")),
+    }))
+}
+
+pub(super) fn check_header_name(name: &str) -> Result<(), Invalid> {
+    if is_token(name) {
+        return Ok(());
+    }
+    Err(Invalid::new(format!("`{}` is not a header name", name.escape_debug())))
+}
+
+/// A request header that may be set or, with an empty value, taken away.
+pub(super) fn check_request_header(name: &str, value: &str) -> Result<(), Invalid> {
+    check_header(name, value)?;
+    if name.eq_ignore_ascii_case("host") && value.is_empty() {
+        return Err(Invalid::new("a request without `Host` is none").help("give it a value, or leave it out"));
+    }
+    if name.to_ascii_lowercase().starts_with("ringway-") {
+        return Err(Invalid::new(format!("`{name}` is what nodes tell each other")));
+    }
+    Ok(())
+}
+
+/// A response header that may be set or, with an empty value, taken away.
+pub(super) fn check_header(name: &str, value: &str) -> Result<(), Invalid> {
+    check_header_name(name)?;
     if HEADERS_RESERVED.contains(&name.to_ascii_lowercase().as_str()) {
         return Err(Invalid::new(format!("`{name}` cannot be set: it belongs to the connection")));
     }

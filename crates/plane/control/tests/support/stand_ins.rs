@@ -13,10 +13,11 @@ use ringway_catalog::{Addresses, BlobId, Catalog, Command, JoinToken, NodeInfo, 
 use ringway_control::api::IssuedToken;
 use ringway_control::{Config, Control, Deps, Fetch, PartitionLoad};
 use ringway_ports::{
-    BigKey, BlobError, Blobs, ChangesFrom, ControlLog, Existing, HotKey, InstanceView, Instances, Kv, KvChange,
-    KvChanges, KvError, KvKind, KvPage, KvPattern, KvRecord, KvRecords, KvStats, KvTop, KvValue, LogLine, LookupError,
-    LookupWish, Lookups, Membership, PeerError, PeerHandler, PeerStream, Peers, Priority, ProposeError, Reach, Ring,
-    RingError, Service, Stop, VirtualNodeView, Walked,
+    BigKey, BlobError, Blobs, CacheEntry, CacheKey, CacheRequest, CacheStats, ChangesFrom, ControlLog, Decision,
+    Existing, Explain, ExplainRequest, Explanation, HotKey, HttpCache, InstanceView, Instances, Kv, KvChange,
+    KvChanges, KvError, KvKind, KvPage, KvPattern, KvRecord, KvRecords, KvStats, KvTop, KvValue, LogLine, Looked,
+    LookupError, LookupWish, Lookups, Membership, PeerError, PeerHandler, PeerStream, Peers, Priority, ProposeError,
+    Purge, Purged, Reach, Ring, RingError, Service, Stop, StoredResponse, VirtualNodeView, Walked,
 };
 use ringway_ring::{Holders, NodeId, Partition, Point, Step, Via, VirtualNode, partition_of};
 use tokio::sync::{broadcast, watch};
@@ -57,6 +58,8 @@ pub struct Node {
     /// What was executed here.
     pub feed: watch::Sender<Vec<KvChange>>,
     pub stats: Arc<Mutex<KvStats>>,
+    pub cache: Arc<Mutex<(CacheStats, Vec<CacheEntry>)>>,
+    pub purges: Arc<Mutex<Vec<Purge>>>,
 }
 
 pub fn node_id(n: u8) -> NodeId {
@@ -137,6 +140,8 @@ impl World {
             memory: Arc::new(Mutex::new(48_000_000)),
             feed: watch::channel(Vec::new()).0,
             stats: Arc::default(),
+            cache: Arc::default(),
+            purges: Arc::default(),
         }
     }
 
@@ -193,6 +198,7 @@ impl Node {
             peers: node.clone(),
             instances: node.clone(),
             kv: node.clone(),
+            cache: node.clone(),
             blobs: node,
             metrics_render: Arc::new(|| "ringway_test_total 1\n".to_owned()),
             request_rate: Arc::new(move || rate.lock().expect("not poisoned").clone()),
@@ -212,6 +218,7 @@ impl Node {
                 Arc::new(move || world.loads_of(id))
             },
             lookups: Arc::new(self.clone()),
+            explain: Arc::new(self.clone()),
             ring: Arc::new(self.clone()),
         };
         let config = Config {
@@ -223,6 +230,16 @@ impl Node {
             metrics_open: false,
         };
         Control::new(config, deps)
+    }
+}
+
+/// Tells what it was asked.
+impl Explain for Node {
+    fn explain(&self, request: &ExplainRequest) -> Explanation {
+        let ExplainRequest { method, tls, host, target, headers } = request;
+        let asked =
+            Decision { result: format!("{method} {tls} {host} {target}"), because: vec![format!("{headers:?}")] };
+        Explanation { route: Some(asked), ..Explanation::default() }
     }
 }
 
@@ -527,5 +544,38 @@ impl Blobs for Node {
 
     fn get(&self, id: BlobId) -> BoxFuture<'static, Result<PathBuf, BlobError>> {
         ready(Err(BlobError::Nowhere(id))).boxed()
+    }
+}
+
+impl HttpCache for Node {
+    fn look_up(&self, _: CacheRequest<'_>) -> Looked {
+        Looked::Bypass("nothing is stored here")
+    }
+
+    fn explain(&self, _: CacheRequest<'_>) -> Decision {
+        Decision::default()
+    }
+
+    fn now_ms(&self) -> u64 {
+        0
+    }
+
+    fn note_hits(&self, _: &StoredResponse, _: u32) {}
+
+    fn note_unsafe(&self, _: &CacheKey, _: http::StatusCode, _: &http::HeaderMap) {}
+
+    fn purge(&self, purge: Purge) -> BoxFuture<'static, Purged> {
+        self.purges.lock().expect("not poisoned").push(purge);
+        let (nodes, missing) = (vec![self.id], vec![node_id(9)]);
+        ready(Purged { responses: 3, nodes, missing }).boxed()
+    }
+
+    fn stats(&self) -> CacheStats {
+        self.cache.lock().expect("not poisoned").0.clone()
+    }
+
+    fn list(&self, pattern: &str, count_max: usize) -> Vec<CacheEntry> {
+        let cache = self.cache.lock().expect("not poisoned");
+        cache.1.iter().filter(|entry| entry.url.contains(pattern)).take(count_max).cloned().collect()
     }
 }
