@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 
 use futures_util::FutureExt as _;
 use ringway_app::AppTier;
+use ringway_cache::CacheTier;
 use ringway_catalog::{Addresses, Secret};
 use ringway_cluster::{Cluster, LiveLookups, NodeWish, WallClock};
 use ringway_control::Control;
@@ -18,10 +19,11 @@ use ringway_rt::{Tasks, clock, random};
 use ringway_sandbox::{SPAWNER_ARGUMENT, Spawner};
 use tracing::warn;
 
+use crate::config::LOCAL_AUTHORITY_DIR;
 use crate::data_dir::DataDir;
 use crate::doors::Doors;
 use crate::open_files;
-use crate::{AdminFile, Config, Error, Ready, Start};
+use crate::{AdminFile, Config, Error, Ready, Start, TlsFiles};
 
 const VERSION: &str = env!("CARGO_PKG_VERSION");
 /// Parts that come after the requests' own get at least this, even if the drain took all.
@@ -33,6 +35,7 @@ pub struct Node {
     pub cluster: Arc<Cluster>,
     spawner: Spawner,
     data_tasks: Tasks,
+    cache_tasks: Tasks,
     app: Arc<AppTier>,
     front: Arc<Front>,
     control: Arc<Control>,
@@ -57,9 +60,14 @@ impl Node {
         let observe = Tasks::new("observe");
         let tracer = start_tracer(config, &cluster, &observe)?;
         let data_tasks = Tasks::new("data");
-        let data = open_data(config, &cluster, data_dir, (redis, memcache), data_tasks.clone(), connections_max);
+        let ring = FoundedRing::start(cluster.own_id(), cluster.control_log.clone(), cluster.ring.clone(), &data_tasks);
+        let doors = (redis, memcache);
+        let data = open_data(config, &cluster, data_dir, doors, ring.clone(), data_tasks.clone(), connections_max);
+        let cache_tasks = Tasks::new("cache");
+        let cache = open_cache(config, &cluster, ring, cache_tasks.clone());
         let app = open_app(config, &cluster, data_dir, &spawner, &addresses, tracer.clone(), data.clone())?;
-        let front = open_front(config, &cluster, data_dir, (http, https), app.clone(), tracer, connections_max)?;
+        let behind = (app.clone(), cache.clone());
+        let front = open_front(config, &cluster, data_dir, (http, https), behind, tracer, connections_max)?;
         let receiver = front.clone();
         cluster.set_on_http(Arc::new(move |from, stream| receiver.serve_peer_stream(from, stream)));
         let rate = RequestRate::new(front.requests_counter());
@@ -73,7 +81,7 @@ impl Node {
         let cluster_id = cluster.cluster_id().to_owned();
         let control = Control::new(
             control_config(&admin_file, data_dir),
-            control_deps(&cluster, data.clone(), app.clone(), metrics, rate),
+            control_deps(&cluster, data.clone(), cache, app.clone(), front.clone(), metrics, rate),
         );
 
         // Everybody has registered with the transport: now others may call.
@@ -94,7 +102,7 @@ impl Node {
             isolation: spawner.isolation(),
             admin: admin_file,
         };
-        Ok(Self { ready, cluster, spawner, data_tasks, app, front, control, observe })
+        Ok(Self { ready, cluster, spawner, data_tasks, cache_tasks, app, front, control, observe })
     }
 
     /// In reverse: no new requests, those under way until the deadline, then what carried them.
@@ -104,6 +112,7 @@ impl Node {
         self.front.stop(left()).await;
         self.control.stop(left()).await;
         self.app.stop(left()).await;
+        self.cache_tasks.stop(left()).await;
         self.data_tasks.stop(left()).await;
         self.cluster.stop(left()).await;
         self.spawner.stop(left()).await;
@@ -152,6 +161,7 @@ fn open_data(
     cluster: &Cluster,
     data_dir: &DataDir,
     (redis, memcache): (Option<std::net::TcpListener>, Option<std::net::TcpListener>),
+    ring: Arc<FoundedRing>,
     tasks: Tasks,
     connections_max: usize,
 ) -> Arc<DataTier> {
@@ -165,8 +175,18 @@ fn open_data(
         // A random number that all nodes of the cluster have.
         hash_seed: u64::from_str_radix(cluster.cluster_id(), 16).unwrap_or_default(),
     };
-    let ring = FoundedRing::start(cluster.own_id(), cluster.control_log.clone(), cluster.ring.clone(), &tasks);
     DataTier::new(settings, &*cluster.control_log, ring, cluster.peers.clone(), cluster.membership.clone(), tasks)
+}
+
+fn open_cache(config: &Config, cluster: &Cluster, ring: Arc<FoundedRing>, tasks: Tasks) -> Arc<CacheTier> {
+    let settings = ringway_cache::Config { memory_max: config.cache_memory, ..ringway_cache::Config::default() };
+    let deps = ringway_cache::Deps {
+        peers: cluster.peers.clone(),
+        membership: cluster.membership.clone(),
+        control: cluster.control_log.clone(),
+        placement: ring,
+    };
+    CacheTier::start(settings, deps, tasks)
 }
 
 fn open_app(
@@ -210,13 +230,15 @@ fn open_front(
     cluster: &Cluster,
     data_dir: &DataDir,
     (http, https): (Option<std::net::SocketAddr>, Option<std::net::SocketAddr>),
-    app: Arc<AppTier>,
+    (app, cache): (Arc<AppTier>, Arc<CacheTier>),
     tracer: Arc<Tracer>,
     connections_max: usize,
 ) -> Result<Arc<Front>, Error> {
-    let tls = match &config.tls {
-        Some(files) => TlsConfig::Files { certificate: files.certificate.clone(), key: files.key.clone() },
-        None => TlsConfig::SelfSigned { dir: data_dir.join("tls") },
+    let local = data_dir.join(LOCAL_AUTHORITY_DIR);
+    let tls = match config.tls.clone() {
+        Some(TlsFiles::Pair { certificate, key }) => TlsConfig::Files { certificate, key },
+        Some(TlsFiles::Directory(dir)) => TlsConfig::Directory { dir, local },
+        None => TlsConfig::SelfSigned { dir: local },
     };
     let settings = ringway_front::Config {
         http,
@@ -224,6 +246,7 @@ fn open_front(
         tls,
         threads: config.threads,
         limits: Limits { connections_max: connections_max.min(Limits::default().connections_max), ..Limits::default() },
+        hot_bytes_max: ringway_front::HOT_BYTES_MAX,
         trusted_proxies: Vec::new(),
     };
     let deps = ringway_front::Deps {
@@ -232,6 +255,7 @@ fn open_front(
         membership: cluster.membership.clone(),
         control: cluster.control_log.clone(),
         telemetry: tracer,
+        cache: Some(cache),
     };
     Ok(Arc::new(Front::new(settings, deps)?))
 }
@@ -250,7 +274,9 @@ fn control_config(admin: &AdminFile, data_dir: &DataDir) -> ringway_control::Con
 fn control_deps(
     cluster: &Arc<Cluster>,
     data: Arc<DataTier>,
+    cache: Arc<CacheTier>,
     app: Arc<AppTier>,
+    front: Arc<Front>,
     metrics: Metrics,
     rate: RequestRate,
 ) -> ringway_control::Deps {
@@ -269,6 +295,7 @@ fn control_deps(
         peers: cluster.peers.clone(),
         instances: app,
         kv: data,
+        cache,
         blobs: cluster.blobs.clone(),
         metrics_render: Arc::new(move || metrics.render()),
         request_rate: Arc::new(move || rate.history()),
@@ -286,6 +313,7 @@ fn control_deps(
         fetches: Arc::new(move || transfers.transfers().into_iter().map(fetch).collect()),
         partition_loads: Arc::new(move || loads.partition_loads()),
         lookups,
+        explain: front,
         ring: cluster.ring.clone(),
     }
 }

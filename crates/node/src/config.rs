@@ -7,6 +7,11 @@ use std::time::Duration;
 use ringway_catalog::RingKind;
 use ringway_observe::LogFormat;
 
+/// In the data directory: the authority that signs where there are no certificates.
+pub const LOCAL_AUTHORITY_DIR: &str = "tls";
+/// Its certificate.
+pub const LOCAL_AUTHORITY_FILE: &str = "tls/ca.pem";
+
 /// Everything a node can be told.
 #[derive(Clone, Debug)]
 pub struct Config {
@@ -34,6 +39,8 @@ pub struct Config {
     pub redis_redirect: bool,
     /// Whoever reaches the memcached door may use this bucket.
     pub memcache_bucket: Option<String>,
+    /// What HTTP responses may take in memory, in bytes; 0: none are cached.
+    pub cache_memory: u64,
     /// Kept small; a node that needs more says so in its metrics.
     pub wasm_instances_max: u32,
 }
@@ -50,11 +57,13 @@ pub struct Listen {
     pub memcache: Option<SocketAddr>,
 }
 
-/// A certificate chain and its key as PEM files.
+/// Certificates as PEM files.
 #[derive(Clone, Debug)]
-pub struct TlsFiles {
-    pub certificate: PathBuf,
-    pub key: PathBuf,
+pub enum TlsFiles {
+    /// A chain and its key.
+    Pair { certificate: PathBuf, key: PathBuf },
+    /// A directory of such pairs, one for each site.
+    Directory(PathBuf),
 }
 
 /// How the node comes to its cluster.

@@ -1,7 +1,7 @@
 //! One node, wired: the only place that knows every part. Builds them in order, stops them in reverse.
 //!
 //! ```text
-//!   spawner → logs, metrics → data directory → doors → cluster → data → wasm, app → front → control → ready
+//!   spawner → logs, metrics → data directory → doors → cluster → data → cache → wasm, app → front → control → ready
 //! ```
 
 mod admin_file;
@@ -15,8 +15,9 @@ mod ready;
 mod run_node;
 
 pub use admin_file::{ADMIN_FILE, AdminFile};
-pub use config::{Config, Listen, Start, TlsFiles};
+pub use config::{Config, LOCAL_AUTHORITY_FILE, Listen, Start, TlsFiles};
 pub use error::Error;
 pub use ready::Ready;
+pub use ringway_cache::config::MEMORY_MAX_DEFAULT as CACHE_MEMORY_DEFAULT;
 pub use ringway_observe::LogFormat;
 pub use run_node::run_node;

@@ -6,6 +6,8 @@
 pub mod blobs;
 pub mod body;
 pub mod control_log;
+pub mod explain;
+pub mod http_cache;
 pub mod instances;
 pub mod invoke;
 pub mod kv;
@@ -20,6 +22,11 @@ pub mod telemetry;
 pub use blobs::{BlobError, Blobs};
 pub use body::{Body, BodyError, empty, full};
 pub use control_log::{ControlLog, ProposeError};
+pub use explain::{Decision, Explain, ExplainRequest, Explanation, OtherRoute};
+pub use http_cache::{
+    Answered, CacheEntry, CacheKey, CacheRequest, CacheStats, Fetch, Hit, HitKind, HttpCache, Looked, Purge, Purged,
+    StoredResponse, Waited,
+};
 pub use instances::{InstanceState, InstanceView, Instances, LogLine, LogStream};
 pub use invoke::{Invocation, Invoke, InvokeError, Lease, Work};
 pub use kv::{

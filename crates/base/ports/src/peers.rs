@@ -33,12 +33,13 @@ pub enum Service {
     Control = 7,
     Ring = 8,
     Lookup = 9,
+    Cache = 10,
 }
 
 impl Service {
     pub fn from_wire(number: u8) -> Option<Self> {
         use Service::*;
-        [Membership, Consensus, Propose, Data, Transfer, Blobs, Control, Ring, Lookup]
+        [Membership, Consensus, Propose, Data, Transfer, Blobs, Control, Ring, Lookup, Cache]
             .into_iter()
             .find(|s| *s as u8 == number)
     }

@@ -34,6 +34,12 @@ pub trait Telemetry: Send + Sync {
     /// Whether anybody wants spans: if not, do not build them.
     fn wants_spans(&self) -> bool;
 
+    /// Whether the spans of this trace are to be told, if it begins here.
+    fn samples(&self, trace_id: u128) -> bool {
+        let _ = trace_id;
+        self.wants_spans()
+    }
+
     /// Never waits; drops and counts what does not fit.
     fn span(&self, span: SpanRecord);
 }

@@ -137,7 +137,7 @@ impl<R: AsyncRead + Unpin> FrameReader<R> {
 pub fn priority_of(service: Service) -> Priority {
     match service {
         Service::Membership | Service::Consensus | Service::Propose | Service::Ring => Priority::Control,
-        Service::Data | Service::Control | Service::Lookup => Priority::Client,
+        Service::Data | Service::Control | Service::Lookup | Service::Cache => Priority::Client,
         Service::Transfer | Service::Blobs => Priority::Bulk,
     }
 }
