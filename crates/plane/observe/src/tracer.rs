@@ -61,6 +61,10 @@ impl Telemetry for Tracer {
         self.queue.is_some()
     }
 
+    fn samples(&self, trace_id: u128) -> bool {
+        self.queue.is_some() && self.sampler.takes(trace_id)
+    }
+
     fn span(&self, span: SpanRecord) {
         let Some(queue) = self.queue.as_ref().filter(|_| self.sampler.takes(span.trace_id)) else { return };
         if queue.try_send(span).is_err() {

@@ -169,7 +169,7 @@ async fn run(
             }
             Err(error) => ("function", Err(error)),
         },
-        Target::Service(_) | Target::Static { .. } => {
+        Target::Service(_) | Target::Static { .. } | Target::Redirect(_) => {
             ("none", Err(InvokeError::Internal(format!("{} cannot be invoked", work.target))))
         }
     }

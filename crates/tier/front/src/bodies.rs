@@ -8,7 +8,6 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use http_body::{Body as HttpBody, Frame, SizeHint};
-use hyper::body::Incoming;
 use ringway_ports::{Body, BodyError};
 use tokio::time::{Instant, Sleep, sleep_until};
 
@@ -80,7 +79,7 @@ impl Upload {
 
 /// A client's body on its way to an app: no longer than the limit, and never silent for too long.
 pub struct RequestBody {
-    inner: Incoming,
+    inner: Body,
     limit: u64,
     left: u64,
     patience: Patience,
@@ -88,7 +87,7 @@ pub struct RequestBody {
 }
 
 impl RequestBody {
-    pub fn new(inner: Incoming, limit: u64, patience: Duration, upload: Arc<Upload>) -> Self {
+    pub fn new(inner: Body, limit: u64, patience: Duration, upload: Arc<Upload>) -> Self {
         Self { inner, limit, left: limit, patience: Patience::new(patience), upload }
     }
 }

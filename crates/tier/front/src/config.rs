@@ -4,6 +4,9 @@ use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 use std::time::Duration;
 
+/// Where nothing else is said.
+pub const HOT_BYTES_MAX: usize = 64 << 20;
+
 /// Where to listen, and within which limits. Built by the node from flags and files.
 #[derive(Clone, Debug)]
 pub struct Config {
@@ -15,6 +18,8 @@ pub struct Config {
     /// 0: one for each core.
     pub threads: usize,
     pub limits: Limits,
+    /// Memory for answers that are kept at hand: hot static files.
+    pub hot_bytes_max: usize,
     /// Proxies in front of this node whose `X-Forwarded-*` are believed. Nobody else's are.
     pub trusted_proxies: Vec<IpAddr>,
 }
@@ -24,7 +29,10 @@ pub struct Config {
 pub enum TlsConfig {
     /// PEM files: the chain with the leaf first, and its key.
     Files { certificate: PathBuf, key: PathBuf },
-    /// Made at the first start for `localhost` and `*.localhost`, and kept in this directory.
+    /// A directory of such pairs, `NAME.pem` and `NAME.key` or as certbot lays them out. For what none of them is for, there is
+    /// the local authority in `local`.
+    Directory { dir: PathBuf, local: PathBuf },
+    /// By a local authority, made at the first start and kept in this directory.
     SelfSigned { dir: PathBuf },
 }
 
@@ -62,12 +70,20 @@ impl Config {
             tls: TlsConfig::SelfSigned { dir: PathBuf::new() },
             threads: 0,
             limits: Limits::default(),
+            hot_bytes_max: HOT_BYTES_MAX,
             trusted_proxies: Vec::new(),
         }
     }
 
     pub(crate) fn thread_count(&self) -> usize {
         if self.threads > 0 { self.threads } else { std::thread::available_parallelism().map_or(1, usize::from) }
+    }
+}
+
+impl Limits {
+    /// Of the times that connections wait.
+    pub(crate) fn shortest(&self) -> Duration {
+        self.head_timeout.min(self.idle_timeout).min(self.body_idle_timeout)
     }
 }
 

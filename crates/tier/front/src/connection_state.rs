@@ -1,17 +1,19 @@
 //! Driver: what the parts that look after one connection tell each other.
 
 use std::net::SocketAddr;
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
+use http::HeaderMap;
+use ringway_protocol::http1::write_fields;
 use ringway_ring::NodeId;
 use tokio::time::Instant;
 
-use crate::fault::Fault;
-use crate::gate::Gate;
+/// What is kept of answers before the answer until they can be sent.
+const INTERIM_LEN_MAX: usize = 16 << 10;
 
-/// Shared by `intake`, which reads, and `service`, which answers.
+/// Shared by the connection and those who answer its requests.
 #[derive(Debug)]
 pub struct ConnectionState {
     pub client: SocketAddr,
@@ -21,12 +23,12 @@ pub struct ConnectionState {
     pub peer: Option<NodeId>,
     /// One too many: it is only told so.
     pub surplus: bool,
-    pub gate: Gate,
     in_flight: AtomicUsize,
     opened: Instant,
     /// When the last answer was gone, after `opened`.
     answered_ms: AtomicU64,
-    fault: Mutex<Option<Fault>>,
+    has_interim: AtomicBool,
+    interim: Mutex<Vec<u8>>,
 }
 
 impl ConnectionState {
@@ -37,11 +39,11 @@ impl ConnectionState {
             tls: false,
             peer: None,
             surplus: false,
-            gate: Gate::default(),
             in_flight: AtomicUsize::new(0),
             opened: Instant::now(),
             answered_ms: AtomicU64::new(0),
-            fault: Mutex::default(),
+            has_interim: AtomicBool::new(false),
+            interim: Mutex::default(),
         }
     }
 
@@ -64,12 +66,21 @@ impl ConnectionState {
         self.opened + Duration::from_millis(self.answered_ms.load(Ordering::Relaxed))
     }
 
-    /// `intake` will not let the next request through, for this reason.
-    pub fn refuse(&self, fault: Fault) {
-        *self.fault.lock().unwrap_or_else(PoisonError::into_inner) = Some(fault);
+    /// `103 Early Hints` (RFC 8297), to be sent before the answer. Of HTTP/1.1 only.
+    pub fn hint(&self, headers: &HeaderMap) {
+        let mut interim = self.interim.lock().unwrap_or_else(PoisonError::into_inner);
+        if interim.len() < INTERIM_LEN_MAX {
+            interim.extend_from_slice(b"HTTP/1.1 103 Early Hints\r\n");
+            write_fields(&mut interim, headers);
+            interim.extend_from_slice(b"\r\n");
+            self.has_interim.store(true, Ordering::Relaxed);
+        }
     }
 
-    pub fn take_refusal(&self) -> Option<Fault> {
-        self.fault.lock().unwrap_or_else(PoisonError::into_inner).take()
+    /// What is to be sent before the answer.
+    pub fn take_interim(&self, out: &mut Vec<u8>) {
+        if self.has_interim.swap(false, Ordering::Relaxed) {
+            out.append(&mut self.interim.lock().unwrap_or_else(PoisonError::into_inner));
+        }
     }
 }

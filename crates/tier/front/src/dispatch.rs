@@ -5,7 +5,6 @@ use std::sync::Arc;
 
 use http::header::{self, HeaderMap, HeaderValue};
 use http::{Request, Response, Uri};
-use ringway_manifest::Target;
 use ringway_ports::{Body, Invocation};
 use ringway_protocol::trace_context::TraceContext;
 use tokio::time::{Instant, sleep_until};
@@ -20,16 +19,16 @@ const GRACE: std::time::Duration = std::time::Duration::from_millis(500);
 
 pub async fn invoke(routed: &Routed<'_>, request: Request<Body>) -> Result<Response<Body>, Fault> {
     let (parts, body) = request.into_parts();
-    let strips = routed.strips();
     let mut sent = Request::new(body);
     *sent.method_mut() = parts.method;
-    *sent.uri_mut() = routed.target(&parts.uri, strips)?;
+    let (target, is_changed) = routed.target(&parts.uri)?;
+    *sent.uri_mut() = target;
     *sent.headers_mut() = routed.headers(parts.headers, routed.exchange.trace);
     let timeout = routed.timeout();
     let invocation = Invocation {
         work: routed.entry.work.clone(),
         request: sent,
-        mount: if strips { 0 } else { routed.mount },
+        mount: if is_changed { 0 } else { routed.mount },
         client: SocketAddr::new(routed.exchange.client, routed.state.client.port()),
         server: routed.state.server,
         tls: routed.exchange.tls,
@@ -51,17 +50,16 @@ impl Routed<'_> {
         self.entry.route.timeout.unwrap_or(self.worker.shared.config.limits.answer_timeout)
     }
 
-    /// Whether the target is to see the path without the mount. A CGI script gets it as `SCRIPT_NAME` in any case.
-    pub fn strips(&self) -> bool {
-        self.entry.route.strip && matches!(self.entry.route.to, Target::Service(_) | Target::Function(_))
+    /// Path and query as the route's own target sees them, and whether that is not what was asked for.
+    pub fn target(&self, uri: &Uri) -> Result<(Uri, bool), Fault> {
+        let changed = self.entry.route.path_for_target(&self.exchange.path, self.mount);
+        let path = changed.as_deref().unwrap_or(&self.exchange.path);
+        Ok((with_query(path, uri)?, changed.is_some()))
     }
 
-    /// Path and query, in origin form.
-    pub fn target(&self, uri: &Uri, strip: bool) -> Result<Uri, Fault> {
-        let rest = if strip { &self.exchange.path[self.mount..] } else { self.exchange.path.as_str() };
-        let slash = if rest.starts_with('/') { "" } else { "/" };
-        let query = uri.query().map(|query| format!("?{query}")).unwrap_or_default();
-        format!("{slash}{rest}{query}").parse().map_err(|_| Fault::BadRequest("the address is not one"))
+    /// As they were asked for, in origin form: another node routes again.
+    pub fn whole_target(&self, uri: &Uri) -> Result<Uri, Fault> {
+        with_query(&self.exchange.path, uri)
     }
 
     /// A request's headers as apps and other nodes get them.
@@ -79,6 +77,7 @@ impl Routed<'_> {
         if let Ok(value) = HeaderValue::try_from(trace.to_string()) {
             headers.insert(headers::TRACEPARENT, value);
         }
+        self.entry.prepare(&mut headers);
         headers::add_via(&mut headers, self.exchange.version);
         headers
     }
@@ -100,4 +99,9 @@ impl Routed<'_> {
             deadline = extended;
         }
     }
+}
+
+fn with_query(path: &str, uri: &Uri) -> Result<Uri, Fault> {
+    let query = uri.query().map(|query| format!("?{query}")).unwrap_or_default();
+    format!("{path}{query}").parse().map_err(|_| Fault::BadRequest("the address is not one"))
 }

@@ -9,12 +9,13 @@ use http::{HeaderMap, Method, Request, StatusCode, Version};
 use ringway_ports::{SpanKind, SpanRecord, SpanStatus};
 use ringway_protocol::trace_context::TraceContext;
 use ringway_ring::NodeId;
-use ringway_rt::{clock, random};
+use ringway_rt::clock;
 use tracing::debug;
 
 use crate::bodies::Ending;
 use crate::connection_state::ConnectionState;
 use crate::headers::{self, Origin};
+use crate::http1::{Scratch, with_scratch, write_hex};
 use crate::respond::{Asker, wants_html};
 use crate::worker::Worker;
 
@@ -22,6 +23,7 @@ use crate::worker::Worker;
 const CLIENT_GONE: u16 = 499;
 
 /// What is known of a request before it is routed, and as it goes on.
+#[derive(Clone)]
 pub struct Exchange {
     pub id: Arc<str>,
     /// This request's own span: the parent of all that is done for it.
@@ -32,6 +34,8 @@ pub struct Exchange {
     pub tls: bool,
     /// The node that forwarded it here.
     pub peer: Option<NodeId>,
+    /// It asks this node's cache.
+    pub is_for_cache: bool,
     pub method: Method,
     pub version: Version,
     pub host: String,
@@ -49,16 +53,17 @@ impl Exchange {
         let headers = request.headers();
         let parent = headers.get(headers::TRACEPARENT).and_then(|value| TraceContext::parse(value.to_str().ok()?));
         let span_id = new_span_id();
-        let trace = parent
-            .map_or_else(|| new_trace(span_id, worker.shared.telemetry.wants_spans()), |parent| parent.child(span_id));
+        let begun = || new_trace(worker, request.extensions().get().copied(), span_id);
+        let trace = parent.map_or_else(begun, |parent| parent.child(span_id));
         let trusted = state.peer.is_some() || worker.shared.config.trusted_proxies.contains(&state.client.ip());
         Self {
-            id: headers::request_id(headers).map_or_else(|| format!("{:016x}", random::number()).into(), Arc::from),
+            id: headers::request_id(headers).map_or_else(new_request_id, Arc::from),
             trace,
             client: forwarded_client(headers).filter(|_| trusted).unwrap_or_else(|| state.client.ip()),
             trusted,
             tls: if state.peer.is_some() { came_by_tls(headers) } else { state.tls },
             peer: state.peer,
+            is_for_cache: state.peer.is_some() && Self::asks_cache(headers),
             method: request.method().clone(),
             version: request.version(),
             host: String::new(),
@@ -116,7 +121,7 @@ impl Drop for Finish {
             took_us = took.as_micros() as u64,
             "request"
         );
-        if worker.shared.telemetry.wants_spans() {
+        if worker.shared.telemetry.samples(exchange.trace.trace_id) {
             worker.shared.telemetry.span(self.span());
         }
     }
@@ -167,13 +172,34 @@ impl Finish {
     }
 }
 
-pub fn new_span_id() -> u64 {
-    random::number().max(1)
+fn new_request_id() -> Arc<str> {
+    let mut text = [0; 16];
+    write_hex(with_scratch(Scratch::next_id), &mut text);
+    Arc::from(std::str::from_utf8(&text).unwrap_or_default())
 }
 
-fn new_trace(span_id: u64, sampled: bool) -> TraceContext {
-    let trace_id = u128::from_be_bytes(random::bytes::<16>()).max(1);
-    TraceContext { trace_id, span_id, sampled }
+pub fn new_span_id() -> u64 {
+    with_scratch(Scratch::next_id).max(1)
+}
+
+/// A trace that begins with this request, under a number that was chosen before if there is one.
+fn new_trace(worker: &Worker, chosen: Option<TraceId>, span_id: u64) -> TraceContext {
+    let TraceId(trace_id) = chosen.unwrap_or_else(TraceId::new);
+    TraceContext { trace_id, span_id, sampled: worker.shared.telemetry.samples(trace_id) }
+}
+
+/// Travels with a request of which it was decided by its number that it is to be traced.
+#[derive(Clone, Copy, Debug)]
+pub struct TraceId(pub u128);
+
+impl TraceId {
+    fn new() -> Self {
+        with_scratch(Self::next)
+    }
+
+    pub fn next(scratch: &mut Scratch) -> Self {
+        Self((u128::from(scratch.next_id()) << 64 | u128::from(scratch.next_id())).max(1))
+    }
 }
 
 /// The nearest client in the chain.

@@ -1,5 +1,6 @@
 //! Core: every way in which a request can go wrong in the front end, and whose fault it is.
 
+use std::borrow::Cow;
 use std::time::Duration;
 
 use http::StatusCode;
@@ -28,11 +29,15 @@ pub enum Fault {
     #[error("there is nothing at this address")]
     NotFound,
     #[error("this method is not for this address")]
-    MethodNotAllowed { allow: &'static str },
+    MethodNotAllowed { allow: Cow<'static, str> },
     #[error("a condition in the request's headers does not hold")]
     PreconditionFailed,
     #[error("the range is outside of the file")]
     Unsatisfiable { len: u64 },
+    #[error("there were too many requests like this one, try again in {} s", .0.as_secs_f64().ceil())]
+    TooMany(Duration),
+    #[error("it is not stored here, and only what is stored was asked for")]
+    NotCached,
     #[error("the app did not answer properly")]
     BadGateway,
     #[error("the app did not answer within {0:?}")]
@@ -56,8 +61,9 @@ impl Fault {
             Fault::MethodNotAllowed { .. } => StatusCode::METHOD_NOT_ALLOWED,
             Fault::PreconditionFailed => StatusCode::PRECONDITION_FAILED,
             Fault::Unsatisfiable { .. } => StatusCode::RANGE_NOT_SATISFIABLE,
+            Fault::TooMany(_) => StatusCode::TOO_MANY_REQUESTS,
             Fault::BadGateway => StatusCode::BAD_GATEWAY,
-            Fault::GatewayTimeout(_) => StatusCode::GATEWAY_TIMEOUT,
+            Fault::GatewayTimeout(_) | Fault::NotCached => StatusCode::GATEWAY_TIMEOUT,
             Fault::Unavailable(_) => StatusCode::SERVICE_UNAVAILABLE,
             Fault::Internal => StatusCode::INTERNAL_SERVER_ERROR,
         }

@@ -9,7 +9,11 @@ use std::time::Duration;
 use arc_swap::ArcSwap;
 use metrics::counter;
 use ringway_catalog::Catalog;
-use ringway_ports::{ControlLog, Invoke, Membership, PeerStream, Peers, Telemetry};
+use ringway_manifest::Target;
+use ringway_ports::{
+    CacheRequest, ControlLog, Decision, Explain, ExplainRequest, Explanation, HttpCache, Invoke, Membership,
+    PeerStream, Peers, Telemetry,
+};
 use ringway_ring::NodeId;
 use ringway_rt::net::listen;
 use tokio::runtime::Builder;
@@ -17,10 +21,14 @@ use tokio::sync::{mpsc, oneshot, watch};
 use tokio_util::sync::CancellationToken;
 use tracing::{debug, error, warn};
 
+use crate::balance::{Candidate, Order};
 use crate::config::Config;
 use crate::error::Error;
-use crate::routes::Routes;
-use crate::tls;
+use crate::explain::{Behind, decision, explain};
+use crate::proxy;
+use crate::rate_gate::RateGate;
+use crate::routes::{RouteEntry, Routes};
+use crate::tls::Tls;
 use crate::worker::{Failures, FromPeer, Inlets, Shared, Worker};
 
 /// Streams from peers waiting for a thread.
@@ -36,6 +44,8 @@ pub struct Deps {
     pub membership: Arc<dyn Membership>,
     pub control: Arc<dyn ControlLog>,
     pub telemetry: Arc<dyn Telemetry>,
+    /// None: nothing is stored.
+    pub cache: Option<Arc<dyn HttpCache>>,
 }
 
 pub struct Front {
@@ -55,7 +65,9 @@ impl Front {
         let threads = config.thread_count();
         let mut http = bind("the front end (HTTP)", config.http, "--http", threads)?;
         let mut https = bind("the front end (HTTPS)", config.https, "--https", threads)?;
-        let tls = if https.is_empty() { None } else { Some(tls::acceptor(&config.tls)?) };
+        let routes = Arc::new(Routes::new(deps.control.catalog()));
+        let tls = if https.is_empty() { None } else { Some(Tls::open(&config.tls)?) };
+        tls.iter().for_each(|tls| tls.know(Arc::clone(&routes)));
         let (http_address, https_address) = (address_of(&http), address_of(&https));
         let (inboxes, waiting) = (0..threads)
             .map(|_| {
@@ -69,11 +81,14 @@ impl Front {
             peers: deps.peers,
             membership: deps.membership,
             telemetry: deps.telemetry,
-            routes: ArcSwap::from_pointee(Routes::new(deps.control.catalog())),
+            cache: deps.cache,
+            routes: ArcSwap::new(routes),
+            routes_version: AtomicU64::new(1),
             tls,
             requests: Arc::default(),
             connections: AtomicUsize::new(0),
             failures: Failures::default(),
+            rates: RateGate::new(),
             stop: CancellationToken::new(),
             drain: OnceLock::new(),
         };
@@ -100,6 +115,11 @@ impl Front {
     /// Every address that is listened on.
     pub fn local_addrs(&self) -> Vec<SocketAddr> {
         self.http.into_iter().chain(self.https).collect()
+    }
+
+    /// Open connections of clients.
+    pub fn connections(&self) -> usize {
+        self.shared.connections.load(Ordering::Relaxed)
     }
 
     /// Requests that clients sent to this node, answered or being answered. Not those that other nodes forwarded to it: each is
@@ -152,6 +172,38 @@ impl Front {
             }
         }
         cut_off
+    }
+}
+
+impl Explain for Front {
+    fn explain(&self, request: &ExplainRequest) -> Explanation {
+        explain(&self.shared.routes.load(), request, self.https.map(|address| address.port()), &*self.shared)
+    }
+}
+
+impl Behind for Shared {
+    fn cache(&self, request: CacheRequest<'_>) -> Option<Decision> {
+        self.cache.as_ref().map(|cache| cache.explain(request))
+    }
+
+    fn instance(&self, entry: &RouteEntry) -> Option<Decision> {
+        let Target::Service(service) = &entry.route.to else {
+            return Some(decision("one of this node", ["functions and scripts run where the request came in"]));
+        };
+        let catalog = &self.routes.load().catalog;
+        let named = |candidate: &Candidate| match candidate {
+            Candidate::Here => "one of this node".to_owned(),
+            Candidate::Node(node) => {
+                let name = catalog.nodes.get(node).map_or_else(|| node.short(), |node| node.name.clone());
+                format!("one of node {name}")
+            }
+        };
+        let Order { placed, spare } = proxy::order(self, entry, service, 0);
+        let replicas = placed.len();
+        let mut because = vec![format!("{service} is to run on {replicas} of the nodes that are reachable")];
+        because.extend(placed.iter().skip(1).map(|other| format!("else {}", named(other))));
+        because.extend(spare.first().map(|spare| format!("{} if one of these is gone", named(spare))));
+        Some(decision(placed.first().map_or_else(|| "nobody".to_owned(), named), because))
     }
 }
 
@@ -214,7 +266,10 @@ fn start_thread(
 async fn follow(shared: Arc<Shared>, mut catalogs: Catalogs) {
     loop {
         let catalog = Arc::clone(&catalogs.borrow_and_update());
-        shared.routes.store(Arc::new(Routes::new(catalog)));
+        let routes = Arc::new(shared.routes.load().renewed(catalog));
+        shared.tls.iter().for_each(|tls| tls.know(Arc::clone(&routes)));
+        shared.routes.store(routes);
+        shared.routes_version.fetch_add(1, Ordering::Release);
         if catalogs.changed().await.is_err() {
             return;
         }

@@ -12,6 +12,8 @@ pub const X_FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-p
 pub const X_FORWARDED_HOST: HeaderName = HeaderName::from_static("x-forwarded-host");
 /// Which node a request was forwarded by. Only among nodes.
 pub const RINGWAY_FORWARDED: HeaderName = HeaderName::from_static("ringway-forwarded");
+/// The other node is asked as the one that fetches this address for all. Only among nodes.
+pub const RINGWAY_CACHE: HeaderName = HeaderName::from_static("ringway-cache");
 
 /// Headers that nodes send each other: nobody else's get in or out.
 const OWN_PREFIX: &str = "ringway-";

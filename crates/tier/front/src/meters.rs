@@ -17,12 +17,11 @@ pub struct Meters {
     pub in_flight: Gauge,
     /// Connections that were one too many.
     pub surplus: Counter,
-    apps: Mutex<HashMap<Arc<str>, AppMeters>>,
+    apps: Mutex<HashMap<Arc<str>, Arc<AppMeters>>>,
 }
 
-#[derive(Clone)]
-struct AppMeters {
-    requests: Arc<[Counter; 5]>,
+pub struct AppMeters {
+    requests: [Counter; 5],
     seconds: Histogram,
 }
 
@@ -37,28 +36,32 @@ impl Meters {
     }
 
     pub fn request(&self, app: Option<&Arc<str>>, status: StatusCode, took: Duration) {
-        let meters = self.app(app);
-        let class = usize::from(status.as_u16() / 100).clamp(1, CLASSES.len()) - 1;
-        meters.requests[class].increment(1);
-        meters.seconds.record(took.as_secs_f64());
+        self.app(app).request(status, took);
     }
 
-    fn app(&self, app: Option<&Arc<str>>) -> AppMeters {
+    pub fn app(&self, app: Option<&Arc<str>>) -> Arc<AppMeters> {
         let name: &str = app.map_or(NO_APP, |name| name);
         let mut apps = self.apps.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(meters) = apps.get(name) {
-            return meters.clone();
+            return Arc::clone(meters);
         }
-        let meters = AppMeters::new(name.to_owned());
-        apps.insert(name.into(), meters.clone());
+        let meters = AppMeters::new(name);
+        apps.insert(name.into(), Arc::clone(&meters));
         meters
     }
 }
 
 impl AppMeters {
-    fn new(app: String) -> Self {
+    pub fn new(app: &str) -> Arc<Self> {
+        let app = app.to_owned();
         let requests =
             CLASSES.map(|class| counter!("ringway_front_requests_total", "app" => app.clone(), "status" => class));
-        Self { requests: Arc::new(requests), seconds: histogram!("ringway_front_request_seconds", "app" => app) }
+        Arc::new(Self { requests, seconds: histogram!("ringway_front_request_seconds", "app" => app) })
+    }
+
+    pub fn request(&self, status: StatusCode, took: Duration) {
+        let class = usize::from(status.as_u16() / 100).clamp(1, CLASSES.len()) - 1;
+        self.requests[class].increment(1);
+        self.seconds.record(took.as_secs_f64());
     }
 }

@@ -5,48 +5,73 @@ use std::sync::atomic::Ordering;
 
 use http::header::{self, HeaderMap, HeaderValue};
 use http::{Request, Response, StatusCode, Uri, Version, request};
-use hyper::body::Incoming;
-use hyper::client::conn::http1::SendRequest;
-use hyper::upgrade::OnUpgrade;
 use ringway_catalog::nodes_for;
 use ringway_ports::invoke::LeaseGuard;
 use ringway_ports::{Body, InvokeError, SpanKind, SpanRecord, SpanStatus, empty};
 
 use ringway_protocol::trace_context::TraceContext;
+use ringway_ring::NodeId;
 use ringway_rt::clock;
 use tracing::{debug, warn};
 
 use crate::balance::{self, Candidate, Order};
-use crate::bodies::{Ending, Watched};
 use crate::exchange::new_span_id;
 use crate::fault::Fault;
 use crate::headers;
+use crate::http1::{Tunnel, TunnelSlot};
+use crate::routes::RouteEntry;
 use crate::service::Routed;
-use crate::tunnel;
-use crate::upstream::{Failure, Upstream, is_repeatable};
-use crate::worker::Worker;
+use crate::upstream::{AnswerBody, AnswerEnd, Answered, Failure, Upstream, Wire, is_repeatable};
+use crate::worker::{Shared, Worker};
 
 /// How many candidates get a request, as long as it is safe to ask another.
 const ATTEMPTS_MAX: usize = 3;
-
-/// A protocol that the client wants to change to, and its side of the connection.
-pub type Upgrade = (HeaderValue, OnUpgrade);
 
 pub async fn forward(
     routed: &Routed<'_>,
     service: &str,
     request: Request<Body>,
-    upgrade: Option<Upgrade>,
+    upgrade: Option<HeaderValue>,
 ) -> Result<Response<Body>, Fault> {
     let timeout = routed.timeout();
     let forwarding = Box::pin(Forwarding { routed, service, upgrade }.run(request));
     routed.within(timeout, forwarding).await?
 }
 
+/// To another node's front end, whatever it makes of it.
+pub async fn forward_to(routed: &Routed<'_>, node: NodeId, request: Request<Body>) -> Result<Response<Body>, Fault> {
+    let mut forwarding = Forwarding { routed, service: "", upgrade: None };
+    let (parts, body) = request.into_parts();
+    let attempt = forwarding.attempt(Candidate::Node(node)).await.map_err(Fault::from)?;
+    let mut request = forwarding.request(&parts, &attempt, body)?;
+    if let Some(value) = parts.headers.get(headers::RINGWAY_CACHE) {
+        request.headers_mut().insert(headers::RINGWAY_CACHE, value.clone());
+    }
+    match routed.worker.pool.send(attempt.upstream, request, None).await {
+        Ok(answered) => Ok(forwarding.answer(attempt, answered)),
+        Err(Failure::Sent(why) | Failure::Unsent(_, why)) => {
+            forwarding.failed(&attempt, &why);
+            Err(Fault::BadGateway)
+        }
+    }
+}
+
+/// Whom to try for a request that came to this node.
+pub fn order(shared: &Shared, entry: &RouteEntry, service: &str, turn: usize) -> Order {
+    let catalog = &shared.routes.load().catalog;
+    let services = &entry.work.release.manifest.services;
+    let replicas = services.get(service).map_or(1, |service| service.replicas.min.max(1));
+    let own = shared.peers.own_id();
+    let is_reachable = |node| node == own || shared.membership.is_reachable(node);
+    let ranked = nodes_for(catalog, is_reachable, &entry.work.app, service, usize::MAX);
+    balance::order(own, &ranked, replicas as usize, turn, |node| shared.failures.lately(node))
+}
+
 struct Forwarding<'a> {
     routed: &'a Routed<'a>,
     service: &'a str,
-    upgrade: Option<Upgrade>,
+    /// The protocol that the client wants to change to.
+    upgrade: Option<HeaderValue>,
 }
 
 /// One try.
@@ -84,8 +109,11 @@ impl Forwarding<'_> {
                 }
             };
             let request = self.request(&parts, &attempt, body)?;
-            let failure = match self.routed.worker.pool.send(attempt.upstream, request).await {
-                Ok((response, sender)) => return Ok(self.answer(attempt, response, sender)),
+            let routed = self.routed;
+            let hint = move |headers: &HeaderMap| hint(routed, headers);
+            let sent = self.routed.worker.pool.send(attempt.upstream, request, Some(&hint)).await;
+            let failure = match sent {
+                Ok(answered) => return Ok(self.answer(attempt, answered)),
                 Err(failure) => failure,
             };
             // What an app did to its answer comes from another node as a 502: a broken connection is the node's.
@@ -110,25 +138,11 @@ impl Forwarding<'_> {
 
     /// A request that another node forwarded stays here: it knows why.
     fn order(&self) -> Order {
-        if self.routed.exchange.peer.is_some() {
+        if self.routed.exchange.peer.is_some() && !self.routed.exchange.is_for_cache {
             return Order { placed: vec![Candidate::Here], spare: Vec::new() };
         }
-        let shared = &self.routed.worker.shared;
-        let catalog = &shared.routes.load().catalog;
-        let replicas = self
-            .routed
-            .entry
-            .work
-            .release
-            .manifest
-            .services
-            .get(self.service)
-            .map_or(1, |service| service.replicas.min.max(1));
-        let own = shared.peers.own_id();
-        let is_reachable = |node| node == own || shared.membership.is_reachable(node);
-        let ranked = nodes_for(catalog, is_reachable, &self.routed.entry.work.app, self.service, usize::MAX);
         let turn = self.routed.worker.turn.fetch_add(1, Ordering::Relaxed);
-        balance::order(own, &ranked, replicas as usize, turn, |node| shared.failures.lately(node))
+        order(&self.routed.worker.shared, self.routed.entry, self.service, turn)
     }
 
     async fn attempt(&self, candidate: Candidate) -> Result<Attempt, InvokeError> {
@@ -160,7 +174,7 @@ impl Forwarding<'_> {
         if matches!(attempt.upstream, Upstream::Node(_)) {
             headers::set(headers, headers::RINGWAY_FORWARDED, &self.routed.worker.shared.peers.own_id().to_string());
         }
-        if let Some((protocol, _)) = &self.upgrade {
+        if let Some(protocol) = &self.upgrade {
             set_upgrade(headers, protocol.clone());
         }
         Ok(request)
@@ -168,8 +182,10 @@ impl Forwarding<'_> {
 
     /// The other node routes again, so it gets the path whole.
     fn target(&self, uri: &Uri, attempt: &Attempt) -> Result<Uri, Fault> {
-        let is_instance = matches!(attempt.upstream, Upstream::Instance(_));
-        self.routed.target(uri, is_instance && self.routed.strips())
+        match attempt.upstream {
+            Upstream::Instance(_) => self.routed.target(uri).map(|(target, _)| target),
+            Upstream::Node(_) => self.routed.whole_target(uri),
+        }
     }
 
     fn failed(&self, attempt: &Attempt, why: &str) {
@@ -189,55 +205,47 @@ impl Forwarding<'_> {
         }
     }
 
-    fn answer(
-        &mut self,
-        attempt: Attempt,
-        mut response: Response<Incoming>,
-        sender: SendRequest<Body>,
-    ) -> Response<Body> {
-        self.tell(&attempt, Some(response.status()));
-        if response.status() == StatusCode::SWITCHING_PROTOCOLS
-            && let Some((protocol, client)) = self.upgrade.take()
+    fn answer(&mut self, attempt: Attempt, answered: Answered) -> Response<Body> {
+        let status = answered.head.status;
+        self.tell(&attempt, Some(status));
+        if status == StatusCode::SWITCHING_PROTOCOLS
+            && let Some(protocol) = self.upgrade.take()
         {
-            return self.tunnel(attempt, &mut response, protocol, client);
+            return self.tunnel(attempt, answered, protocol);
         }
         let Attempt { upstream, guard, name, .. } = attempt;
+        let Answered { head, wire, decoder, upload } = answered;
         let worker = Arc::clone(self.routed.worker);
         let patience = worker.shared.config.limits.body_idle_timeout;
-        let version = response.version();
-        response.headers_mut().remove(headers::X_REQUEST_ID);
-        let ending = Returning { worker, upstream, name, guard, sender: Some(sender) };
-        let mut response = response.map(|body| Body::new(Watched::new(boxed(body), ending, Some(patience))));
-        headers::remove_hop_by_hop(response.headers_mut());
-        headers::add_via(response.headers_mut(), version);
-        *response.version_mut() = Version::HTTP_11;
-        response.extensions_mut().clear();
+        let ending = Returning { worker, upstream, name, guard };
+        let body = AnswerBody::begin((wire, decoder, upload), head.keeps_alive, patience, ending);
+        let mut response = Response::new(body);
+        *response.status_mut() = status;
+        let headers = response.headers_mut();
+        *headers = head.headers;
+        headers.remove(headers::X_REQUEST_ID);
+        headers::remove_hop_by_hop(headers);
+        headers::add_via(headers, if head.is_1_1 { Version::HTTP_11 } else { Version::HTTP_10 });
         response
     }
 
-    fn tunnel(
-        &self,
-        attempt: Attempt,
-        response: &mut Response<Incoming>,
-        protocol: HeaderValue,
-        client: OnUpgrade,
-    ) -> Response<Body> {
-        let worker = self.routed.worker;
-        let upstream = hyper::upgrade::on(&mut *response);
-        worker.tracker.spawn(tunnel::run(client, upstream, worker.stop.clone(), attempt.guard));
+    fn tunnel(&self, attempt: Attempt, answered: Answered, protocol: HeaderValue) -> Response<Body> {
+        let Answered { head, wire, .. } = answered;
+        let (upstream, said) = wire.into_parts();
         let mut answer = Response::new(empty());
         *answer.status_mut() = StatusCode::SWITCHING_PROTOCOLS;
-        let agreed = response.headers().get(header::UPGRADE).cloned().unwrap_or(protocol);
-        *answer.headers_mut() = std::mem::take(response.headers_mut());
+        let agreed = head.headers.get(header::UPGRADE).cloned().unwrap_or(protocol);
+        *answer.headers_mut() = head.headers;
         headers::remove_hop_by_hop(answer.headers_mut());
         set_upgrade(answer.headers_mut(), agreed);
+        answer.extensions_mut().insert(TunnelSlot::new(Tunnel { upstream, said, held: attempt.guard }));
         answer
     }
 
     /// Tells the traces of one try, seen from here.
     fn tell(&self, attempt: &Attempt, status: Option<StatusCode>) {
         let telemetry = &self.routed.worker.shared.telemetry;
-        if !telemetry.wants_spans() {
+        if !telemetry.samples(attempt.trace.trace_id) {
             return;
         }
         let exchange = self.routed.exchange;
@@ -276,13 +284,12 @@ struct Returning {
     upstream: Upstream,
     name: Arc<str>,
     guard: Option<Box<dyn LeaseGuard>>,
-    sender: Option<SendRequest<Body>>,
 }
 
-impl Ending for Returning {
-    fn complete(&mut self) {
-        if let Some(sender) = self.sender.take() {
-            self.worker.pool.keep(self.upstream, sender);
+impl AnswerEnd for Returning {
+    fn complete(&mut self, wire: Option<Wire>) {
+        if let Some(wire) = wire {
+            self.worker.pool.keep(self.upstream, wire);
         }
         self.guard = None;
     }
@@ -297,9 +304,13 @@ impl Ending for Returning {
     }
 }
 
-fn boxed(body: Incoming) -> Body {
-    use http_body_util::BodyExt;
-    body.map_err(|error| Box::new(error) as ringway_ports::BodyError).boxed_unsync()
+/// `103 Early Hints` of an app, to clients that may know it.
+fn hint(routed: &Routed<'_>, headers: &HeaderMap) {
+    if routed.exchange.version == Version::HTTP_11 {
+        let mut headers = headers.clone();
+        headers::remove_hop_by_hop(&mut headers);
+        routed.state.hint(&headers);
+    }
 }
 
 fn set_upgrade(headers: &mut HeaderMap, protocol: HeaderValue) {

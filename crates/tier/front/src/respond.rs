@@ -39,7 +39,10 @@ pub fn answer(fault: &Fault, asker: &Asker<'_>) -> Response<Body> {
     headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(kind));
     headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
     match fault {
-        Fault::MethodNotAllowed { allow } => drop(headers.insert(header::ALLOW, HeaderValue::from_static(allow))),
+        Fault::MethodNotAllowed { allow } => headers::set(headers, header::ALLOW, allow),
+        Fault::TooMany(after) => {
+            headers::set(headers, header::RETRY_AFTER, &format!("{:.0}", after.as_secs_f64().ceil()));
+        }
         Fault::Unavailable(_) => drop(headers.insert(header::RETRY_AFTER, HeaderValue::from_static(RETRY_AFTER))),
         Fault::Unsatisfiable { len } => headers::set(headers, header::CONTENT_RANGE, &format!("bytes */{len}")),
         _ => {}

@@ -1,15 +1,15 @@
 //! Driver: the life of a request. Found its route, it is answered from a file, by the app tier, or by an instance.
 
-use std::convert::Infallible;
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 
 use futures_util::FutureExt;
 use http::header::{self, HeaderValue};
+use http::request::Parts;
 use http::{Method, Request, Response, StatusCode, Version};
-use hyper::body::Incoming;
+use http_body::Body as _;
 use ringway_manifest::{Match, Target};
-use ringway_ports::Body;
+use ringway_ports::{Body, empty};
 use tracing::error;
 
 use crate::bodies::{RequestBody, Upload, Watched};
@@ -17,9 +17,9 @@ use crate::connection_state::ConnectionState;
 use crate::exchange::{Exchange, Finish};
 use crate::fault::Fault;
 use crate::headers;
-use crate::intake::REFUSED_MARK;
+use crate::hot::Keepable;
 use crate::path::tidy;
-use crate::routes::RouteEntry;
+use crate::routes::{Address, Asked, InFlight, RouteEntry};
 use crate::worker::Worker;
 use crate::{dispatch, proxy, respond, static_files};
 
@@ -31,7 +31,7 @@ const HOST_LEN_MAX: usize = 255;
 /// A request on its way along one route.
 pub struct Routed<'a> {
     pub worker: &'a Arc<Worker>,
-    pub state: &'a ConnectionState,
+    pub state: &'a Arc<ConnectionState>,
     pub exchange: &'a Exchange,
     pub entry: &'a Arc<RouteEntry>,
     pub mount: usize,
@@ -39,15 +39,11 @@ pub struct Routed<'a> {
 }
 
 /// Answers one request, whatever happens. A panic costs this request only.
-pub async fn serve(
-    worker: Arc<Worker>,
-    state: Arc<ConnectionState>,
-    mut request: Request<Incoming>,
-) -> Result<Response<Body>, Infallible> {
-    let gated = is_gated(&request);
+pub async fn serve(worker: Arc<Worker>, state: Arc<ConnectionState>, mut request: Request<Body>) -> Response<Body> {
     let mut finish = Finish::begin(&worker, &state, &request);
     if state.peer.is_none() {
         request.headers_mut().remove(headers::RINGWAY_FORWARDED);
+        request.headers_mut().remove(headers::RINGWAY_CACHE);
     }
     let answer = AssertUnwindSafe(answer(&worker, &state, &mut finish.exchange, request)).catch_unwind().await;
     let exchange = &finish.exchange;
@@ -63,64 +59,76 @@ pub async fn serve(
     if state.surplus && exchange.version < Version::HTTP_2 {
         response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
     }
-    if gated {
-        state.gate.open(response.status() == StatusCode::SWITCHING_PROTOCOLS);
-    }
     finish.status = response.status();
-    Ok(response.map(|body| Body::new(Watched::new(body, finish, None))))
+    response.map(|body| Body::new(Watched::new(body, finish, None)))
 }
 
-/// Whether `intake` waits for the answer before it reads on.
-fn is_gated(request: &Request<Incoming>) -> bool {
-    let asks = request.version() == Version::HTTP_11 && request.headers().contains_key(header::UPGRADE);
-    asks || request.method() == Method::CONNECT
+/// The answer to something that is no request.
+pub fn refuse(worker: &Arc<Worker>, state: &Arc<ConnectionState>, fault: Fault) -> Response<Body> {
+    let mut finish = Finish::begin(worker, state, &Request::new(empty()));
+    let mut response = respond::answer(&fault, &finish.exchange.asker());
+    headers::set(response.headers_mut(), headers::X_REQUEST_ID, &finish.exchange.id);
+    finish.status = response.status();
+    response.map(|body| Body::new(Watched::new(body, finish, None)))
 }
 
 async fn answer(
     worker: &Arc<Worker>,
-    state: &ConnectionState,
+    state: &Arc<ConnectionState>,
     exchange: &mut Exchange,
-    request: Request<Incoming>,
+    request: Request<Body>,
 ) -> Result<Response<Body>, Fault> {
-    check_admission(state, &request)?;
-    exchange.host = host_of(&request)?;
-    if request.method() == Method::OPTIONS && request.uri().path() == "*" {
+    let (parts, body) = request.into_parts();
+    check_admission(state, &parts.method)?;
+    exchange.host = host_of(&parts)?;
+    if parts.method == Method::OPTIONS && parts.uri.path() == "*" {
         return Ok(capabilities());
     }
-    exchange.path = tidy(request.uri().path())?.into_owned();
+    exchange.path = tidy(parts.uri.path())?.into_owned();
     let routes = worker.shared.routes.load_full();
-    let app = routes.app_for_host(&exchange.host).ok_or_else(|| no_app(&exchange.host))?;
+    let (host, path) = (exchange.host.clone(), exchange.path.clone());
+    let asked = Asked::new(&host, &path, &parts.method, &parts.headers);
+    let app = routes.app_for(&asked).ok_or_else(|| no_app(&host))?;
     exchange.app = Some(Arc::clone(&app.app));
-    let host = exchange.host.clone();
-    let path = exchange.path.clone();
-    let mut refused = Fault::NotFound;
-    for (entry, Match { mount }) in app.candidates(&host, &path) {
+    let (mut matching, mut refused) = (app.matching(&asked), None);
+    while let Some((entry, Match { mount })) = matching.next() {
+        let entry = &Arc::clone(entry);
         exchange.route = Some(Arc::clone(&entry.label));
+        if exchange.peer.is_none() {
+            worker.shared.rates.enter(entry, exchange.client, &parts.headers)?;
+        }
+        let in_flight = entry.enter().ok_or(Fault::Unavailable("this address has as many requests as it may have"))?;
         let routed = Routed { worker, state, exchange, entry, mount, upload: Arc::new(Upload::new()) };
+        if let Some(elsewhere) = routed.elsewhere(parts.uri.query()) {
+            return Ok(routed.finished(elsewhere, in_flight));
+        }
+        let is_plain = matching.is_plain() && entry.counts_nothing();
         let Target::Static { dir } = &entry.route.to else {
-            return routed.to_app(request).await.map(|response| routed.with_headers(response));
+            let request = Request::from_parts(parts, body);
+            return routed.to_app(request, is_plain).await.map(|response| routed.finished(response, in_flight));
         };
-        match static_answer(&routed, dir, &request).await? {
-            Ok(response) => return Ok(routed.with_headers(response)),
+        match static_answer(&routed, dir, &parts).await? {
+            Ok(mut response) => {
+                if !is_plain {
+                    response.extensions_mut().remove::<Keepable>();
+                }
+                return Ok(routed.finished(response, in_flight));
+            }
             Err(fault) if !entry.route.fallthrough => return Err(fault),
-            Err(fault) => refused = fault,
+            Err(fault) => refused = Some(fault),
         }
     }
-    Err(refused)
+    let not_with_this_method = || app.allow(&asked).map(|allow| Fault::MethodNotAllowed { allow: allow.into() });
+    Err(refused.or_else(not_with_this_method).unwrap_or(Fault::NotFound))
 }
 
 /// What no route needs to be known for.
-fn check_admission(state: &ConnectionState, request: &Request<Incoming>) -> Result<(), Fault> {
-    if request.headers().contains_key(REFUSED_MARK)
-        && let Some(fault) = state.take_refusal()
-    {
-        return Err(fault);
-    }
+fn check_admission(state: &ConnectionState, method: &Method) -> Result<(), Fault> {
     if state.surplus {
         return Err(Fault::Unavailable("this node has as many connections as it can take"));
     }
-    if [Method::CONNECT, Method::TRACE].contains(request.method()) {
-        return Err(Fault::MethodNotAllowed { allow: ALLOWED });
+    if [Method::CONNECT, Method::TRACE].contains(method) {
+        return Err(Fault::MethodNotAllowed { allow: ALLOWED.into() });
     }
     Ok(())
 }
@@ -137,10 +145,10 @@ fn no_app(host: &str) -> Fault {
 }
 
 /// The host that is asked for, lower case or not, without its port. Empty with HTTP/1.0.
-fn host_of(request: &Request<Incoming>) -> Result<String, Fault> {
+fn host_of(request: &Parts) -> Result<String, Fault> {
     const BAD: Fault = Fault::BadRequest("the host is not a name");
-    let named = request.headers().get(header::HOST).map(|host| host.to_str().map_err(|_| BAD)).transpose()?;
-    let full = request.uri().authority().map(http::uri::Authority::as_str).or(named).unwrap_or_default();
+    let named = request.headers.get(header::HOST).map(|host| host.to_str().map_err(|_| BAD)).transpose()?;
+    let full = request.uri.authority().map(http::uri::Authority::as_str).or(named).unwrap_or_default();
     let host = match full.rsplit_once(':') {
         Some((host, port)) if port.bytes().all(|byte| byte.is_ascii_digit()) => host,
         _ => full,
@@ -155,26 +163,42 @@ fn host_of(request: &Request<Incoming>) -> Result<String, Fault> {
 async fn static_answer(
     routed: &Routed<'_>,
     dir: &str,
-    request: &Request<Incoming>,
+    request: &Parts,
 ) -> Result<Result<Response<Body>, Fault>, Fault> {
-    if ![Method::GET, Method::HEAD].contains(request.method()) {
-        return Ok(Err(Fault::MethodNotAllowed { allow: GET_AND_HEAD }));
+    if ![Method::GET, Method::HEAD].contains(&request.method) {
+        return Ok(Err(Fault::MethodNotAllowed { allow: GET_AND_HEAD.into() }));
     }
-    static_files::answer(routed, dir, request).await.map(|found| found.ok_or(Fault::NotFound))
+    if let Some(found) = static_files::answer(routed, dir, request).await? {
+        return Ok(Ok(found));
+    }
+    if routed.entry.answers_with_page(&request.method, &request.headers) {
+        return static_files::page(routed, dir, request).await.map(|found| found.ok_or(Fault::NotFound));
+    }
+    Ok(Err(Fault::NotFound))
 }
 
 impl Routed<'_> {
-    async fn to_app(&self, mut request: Request<Incoming>) -> Result<Response<Body>, Fault> {
+    async fn to_app(&self, request: Request<Body>, is_plain: bool) -> Result<Response<Body>, Fault> {
+        match self.cache(&request) {
+            Some(cache) => self.answer_with_cache(&Arc::clone(cache), request, is_plain).await,
+            None => self.to_target(request).await,
+        }
+    }
+
+    pub async fn to_target(&self, request: Request<Body>) -> Result<Response<Body>, Fault> {
         let limits = &self.worker.shared.config.limits;
         let body_max = self.entry.route.body_max.map_or(limits.body_max, |bytes| bytes.0);
         if announced_len(&request).is_some_and(|len| len > body_max) {
             return Err(Fault::BodyTooLarge(body_max));
         }
         let upgrade = headers::upgrade_of(request.method(), request.version(), request.headers());
-        let upgrade = upgrade.map(|protocol| (protocol, hyper::upgrade::on(&mut request)));
         let (parts, body) = request.into_parts();
-        let guarded = RequestBody::new(body, body_max, limits.body_idle_timeout, Arc::clone(&self.upload));
-        let request = Request::from_parts(parts, Body::new(guarded));
+        let body = if body.is_end_stream() {
+            body
+        } else {
+            Body::new(RequestBody::new(body, body_max, limits.body_idle_timeout, Arc::clone(&self.upload)))
+        };
+        let request = Request::from_parts(parts, body);
         let answered = match &self.entry.route.to {
             Target::Service(service) => proxy::forward(self, service, request, upgrade).await,
             _ => dispatch::invoke(self, request).await,
@@ -183,15 +207,27 @@ impl Routed<'_> {
         answered.map_err(|fault| self.upload.fault().unwrap_or(fault))
     }
 
-    /// The route's own headers are on every answer.
-    fn with_headers(&self, mut response: Response<Body>) -> Response<Body> {
-        for (name, value) in &self.entry.headers {
-            response.headers_mut().insert(name.clone(), value.clone());
+    /// Where the route sends the request instead of answering it.
+    fn elsewhere(&self, query: Option<&str>) -> Option<Response<Body>> {
+        let Exchange { tls, host, path, .. } = self.exchange;
+        let address = Address { tls: *tls, host, path, query, mount: self.mount };
+        let https_port = self.worker.shared.config.https.map(|address| address.port());
+        let (status, location) = self.entry.elsewhere(&address, https_port)?;
+        let mut response = respond::bare(status);
+        headers::set(response.headers_mut(), header::LOCATION, &location);
+        Some(response)
+    }
+
+    /// With what the route says of every answer. Until all of it has gone the request counts as under way.
+    fn finished(&self, mut response: Response<Body>, in_flight: InFlight) -> Response<Body> {
+        self.entry.finish(response.headers_mut());
+        if self.entry.route.in_flight_max.is_none() {
+            return response;
         }
-        response
+        response.map(|body| Body::new(Watched::new(body, in_flight, None)))
     }
 }
 
-fn announced_len(request: &Request<Incoming>) -> Option<u64> {
+fn announced_len(request: &Request<Body>) -> Option<u64> {
     request.headers().get(header::CONTENT_LENGTH)?.to_str().ok()?.parse().ok()
 }

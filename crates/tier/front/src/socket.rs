@@ -1,4 +1,4 @@
-//! Driver: the three kinds of byte streams that requests come in on, as one type, so that hyper is compiled once.
+//! Driver: the three kinds of byte streams that requests come in on, as one type, so that what is on top is compiled once.
 
 use std::io;
 use std::pin::Pin;
@@ -15,6 +15,13 @@ pub enum Socket {
     Peer(Box<dyn PeerStream>),
     /// It was taken away.
     Gone,
+}
+
+impl Socket {
+    /// Whether what is written goes out only when it is flushed.
+    pub fn is_buffered(&self) -> bool {
+        !matches!(self, Socket::Plain(_))
+    }
 }
 
 /// `self` with the one stream it is put in for `$stream`.

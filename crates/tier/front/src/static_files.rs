@@ -8,6 +8,7 @@ use std::fs::File;
 use std::io;
 use std::os::fd::{AsFd, OwnedFd};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use async_compression::Level;
@@ -15,7 +16,8 @@ use async_compression::tokio::bufread::{BrotliEncoder, GzipEncoder, ZstdEncoder}
 use bytes::Bytes;
 use futures_util::TryStreamExt;
 use http::header::{self, HeaderMap, HeaderValue};
-use http::{Method, Request, Response, StatusCode};
+use http::request::Parts;
+use http::{Method, Response, StatusCode};
 use http_body::Frame;
 use http_body_util::{BodyExt, StreamBody};
 use nix::errno::Errno;
@@ -31,6 +33,7 @@ use crate::encoding::{Accepted, Encoding, LIVE, STORED, is_compressible};
 use crate::fault::Fault;
 use crate::file_body::{FileBody, read};
 use crate::headers;
+use crate::hot::Keepable;
 use crate::path::file_of;
 use crate::respond::bare;
 use crate::service::Routed;
@@ -69,26 +72,40 @@ enum Lookup {
 }
 
 /// `None` if there is no such file. The method is GET or HEAD.
-pub async fn answer<B>(routed: &Routed<'_>, dir: &str, request: &Request<B>) -> Result<Option<Response<Body>>, Fault> {
+pub async fn answer(routed: &Routed<'_>, dir: &str, request: &Parts) -> Result<Option<Response<Body>>, Fault> {
     let rest = &routed.exchange.path[routed.mount..];
     let Some(path) = file_of(rest) else { return Ok(None) };
-    let files = routed.worker.shared.invoke.files(routed.entry.work.clone()).await.map_err(|error| {
-        warn!(request = &*routed.exchange.id, %error, "the files of a release are not to be had");
-        Fault::from(error)
-    })?;
-    let accepted = if request.headers().contains_key(header::RANGE) {
-        Accepted::default()
-    } else {
-        Accepted::of(request.headers())
-    };
+    let files = files(routed).await?;
+    let accepted =
+        if request.headers.contains_key(header::RANGE) { Accepted::default() } else { Accepted::of(&request.headers) };
     let is_exact = !routed.entry.route.path.prefix;
     match look_up(&files, dir, &path, rest.ends_with('/') || is_exact, accepted)
         .map_err(|error| failed(routed, error))?
     {
         Lookup::Missing => Ok(None),
-        Lookup::Redirect => Ok(Some(redirect(routed, request.uri().query()))),
+        Lookup::Redirect => Ok(Some(redirect(routed, request.uri.query()))),
         Lookup::File(found) => respond(routed, request, found, accepted).await.map(Some),
     }
+}
+
+/// The page that answers for all addresses of a single-page app. It names the files that belong together, so it is asked for anew
+/// each time.
+pub async fn page(routed: &Routed<'_>, dir: &str, request: &Parts) -> Result<Option<Response<Body>>, Fault> {
+    let accepted = Accepted::of(&request.headers);
+    let files = files(routed).await?;
+    let found = look_up(&files, dir, Path::new(INDEX), false, accepted).map_err(|error| failed(routed, error))?;
+    let Lookup::File(found) = found else { return Ok(None) };
+    let mut response = respond(routed, request, found, accepted).await?;
+    response.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static("no-cache"));
+    response.extensions_mut().remove::<Keepable>();
+    Ok(Some(response))
+}
+
+async fn files(routed: &Routed<'_>) -> Result<Arc<Path>, Fault> {
+    routed.worker.shared.invoke.files(routed.entry.work.clone()).await.map_err(|error| {
+        warn!(request = &*routed.exchange.id, %error, "the files of a release are not to be had");
+        Fault::from(error)
+    })
 }
 
 fn failed(routed: &Routed<'_>, error: io::Error) -> Fault {
@@ -199,9 +216,9 @@ fn redirect(routed: &Routed<'_>, query: Option<&str>) -> Response<Body> {
     response
 }
 
-async fn respond<B>(
+async fn respond(
     routed: &Routed<'_>,
-    request: &Request<B>,
+    request: &Parts,
     found: Found,
     accepted: Accepted,
 ) -> Result<Response<Body>, Fault> {
@@ -215,10 +232,10 @@ async fn respond<B>(
     if is_compressible || found.stored.is_some() {
         headers.insert(header::VARY, HeaderValue::from_static("Accept-Encoding"));
     }
-    if let Some(age) = routed.entry.route.cache {
-        headers::set(&mut headers, header::CACHE_CONTROL, &format!("public, max-age={}", age.as_secs()));
+    if let Some(value) = routed.entry.cache_control(&routed.exchange.path[routed.mount..]) {
+        headers.insert(header::CACHE_CONTROL, value);
     }
-    let decision = decide(request.headers(), &validators, found.len);
+    let decision = decide(&request.headers, &validators, found.len);
     let mut response = match decision {
         Decision::PreconditionFailed => return Err(Fault::PreconditionFailed),
         Decision::Unsatisfiable => return Err(Fault::Unsatisfiable { len: found.len }),
@@ -229,17 +246,22 @@ async fn respond<B>(
                 header::CONTENT_RANGE,
                 &format!("bytes {}-{}/{}", range.start, range.end - 1, found.len),
             );
-            let mut response = plain(&mut headers, found, range.start, range.end - range.start, request.method());
+            let (mut response, _) = plain(&mut headers, found, range.start, range.end - range.start, &request.method);
             *response.status_mut() = StatusCode::PARTIAL_CONTENT;
             response
         }
-        Decision::Whole => match live {
-            Some(encoding) => compressed(&mut headers, found, encoding, request.method()).await,
-            None => {
-                let len = found.len;
-                plain(&mut headers, found, 0, len, request.method())
+        Decision::Whole => {
+            let len = found.len;
+            let (mut response, whole) = match live {
+                Some(encoding) => compressed(&mut headers, found, encoding, &request.method).await,
+                None => plain(&mut headers, found, 0, len, &request.method),
+            };
+            if let Some(body) = whole {
+                let app = Arc::clone(&routed.entry.work.app);
+                response.extensions_mut().insert(Keepable { body, app, stored: None });
             }
-        },
+            response
+        }
     };
     response.headers_mut().extend(headers);
     Ok(response)
@@ -258,43 +280,61 @@ fn validators(routed: &Routed<'_>, found: &Found, live: Option<Encoding>) -> Val
     Validators { etag, modified: found.modified }
 }
 
-fn plain(headers: &mut HeaderMap, found: Found, offset: u64, len: u64, method: &Method) -> Response<Body> {
+/// With the body once more, if it is small enough to be kept.
+fn plain(
+    headers: &mut HeaderMap,
+    found: Found,
+    offset: u64,
+    len: u64,
+    method: &Method,
+) -> (Response<Body>, Option<Bytes>) {
     headers.insert(header::CONTENT_TYPE, found.kind.clone());
     headers.insert(header::CONTENT_LENGTH, len.into());
     headers.insert(header::ACCEPT_RANGES, HeaderValue::from_static("bytes"));
     if let Some(encoding) = found.stored {
         headers.insert(header::CONTENT_ENCODING, HeaderValue::from_static(encoding.name()));
     }
-    Response::new(if method == Method::HEAD { empty() } else { body(found.file, offset, len) })
+    if method == Method::HEAD {
+        return (Response::new(empty()), None);
+    }
+    let (body, whole) = body(found.file, offset, len);
+    (Response::new(body), whole)
 }
 
-fn body(file: File, offset: u64, len: u64) -> Body {
+fn body(file: File, offset: u64, len: u64) -> (Body, Option<Bytes>) {
     if len > SMALL {
-        return Body::new(FileBody::new(file, offset, len));
+        return (Body::new(FileBody::new(file, offset, len)), None);
     }
     match read(&file, offset, len as usize) {
-        Ok(bytes) => full(bytes),
+        Ok(bytes) => (full(bytes.clone()), Some(bytes)),
         Err(error) => {
-            StreamBody::new(futures_util::stream::iter([Err::<Frame<Bytes>, BodyError>(error.into())])).boxed_unsync()
+            let broken = futures_util::stream::iter([Err::<Frame<Bytes>, BodyError>(error.into())]);
+            (StreamBody::new(broken).boxed_unsync(), None)
         }
     }
 }
 
-async fn compressed(headers: &mut HeaderMap, found: Found, encoding: Encoding, method: &Method) -> Response<Body> {
+async fn compressed(
+    headers: &mut HeaderMap,
+    found: Found,
+    encoding: Encoding,
+    method: &Method,
+) -> (Response<Body>, Option<Bytes>) {
     headers.insert(header::CONTENT_TYPE, found.kind.clone());
     headers.insert(header::CONTENT_ENCODING, HeaderValue::from_static(encoding.name()));
     if method == Method::HEAD {
-        return Response::new(empty());
+        return (Response::new(empty()), None);
     }
     let is_small = found.len <= SMALL;
-    let mut encoder = encoder(body(found.file, 0, found.len), encoding);
+    let mut encoder = encoder(body(found.file, 0, found.len).0, encoding);
     let mut bytes = Vec::new();
     if is_small && encoder.read_to_end(&mut bytes).await.is_ok() {
         headers.insert(header::CONTENT_LENGTH, bytes.len().into());
-        return Response::new(full(bytes));
+        let bytes = Bytes::from(bytes);
+        return (Response::new(full(bytes.clone())), Some(bytes));
     }
     let pieces = ReaderStream::with_capacity(encoder, SMALL as usize).map_ok(Frame::data).map_err(BodyError::from);
-    Response::new(StreamBody::new(pieces).boxed_unsync())
+    (Response::new(StreamBody::new(pieces).boxed_unsync()), None)
 }
 
 fn encoder(body: Body, encoding: Encoding) -> std::pin::Pin<Box<dyn AsyncRead + Send>> {

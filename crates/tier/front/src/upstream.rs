@@ -1,26 +1,31 @@
 //! Driver: connections to instances on this node and to other nodes' front ends, kept for the next request.
 //!
-//! One pool a thread, so that nothing is passed between threads. The protocol is HTTP/1.1 by hyper's client; a codec of our own
-//! would go in here, behind [`Pool::send`].
+//! One pool a thread, so that nothing is passed between threads. The protocol is HTTP/1.1, spoken by [`sending`] and
+//! [`answer_body`]: no task and no channel, whoever waits for the answer does the reading.
+
+mod answer_body;
+mod sending;
+mod wire;
 
 use std::collections::HashMap;
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use http::{Method, Request, Response};
+use http::{Method, Request};
 use http_body::Body as _;
-use hyper::body::Incoming;
-use hyper::client::conn::http1::{Builder, SendRequest};
-use hyper_util::rt::TokioIo;
 use ringway_ports::{Body, PeerStream, Peers, empty};
 use ringway_ring::NodeId;
 use ringway_rt::net;
-use tokio::io::{AsyncRead, AsyncWrite};
-use tracing::debug;
+
+pub use answer_body::{AnswerBody, AnswerEnd};
+pub use sending::{Answered, Interim};
+pub use wire::{UpstreamIo, Wire};
+
+use sending::Sending;
 
 /// Idle connections kept to one upstream.
-const IDLE_MAX: usize = 32;
+const IDLE_MAX: usize = 128;
 /// Shorter than the servers people run keep theirs (Node.js: 5 s), so that we hang up first.
 const IDLE_TIME_INSTANCE: Duration = Duration::from_secs(4);
 /// Shorter than our own front end keeps one.
@@ -40,9 +45,6 @@ pub enum Failure {
     Sent(String),
 }
 
-/// An answer, and the connection it came on, to be given back once it is read.
-pub type Answered = (Response<Incoming>, SendRequest<Body>);
-
 pub struct Pool {
     peers: Arc<dyn Peers>,
     connect_timeout: Duration,
@@ -51,7 +53,7 @@ pub struct Pool {
 }
 
 struct Idle {
-    sender: SendRequest<Body>,
+    wire: Wire,
     until: Instant,
 }
 
@@ -60,36 +62,38 @@ impl Pool {
         Self { peers, connect_timeout, idle: Mutex::new(Some(HashMap::new())) }
     }
 
-    /// Sends a request and waits until its answer begins.
-    pub async fn send(&self, upstream: Upstream, mut request: Request<Body>) -> Result<Answered, Failure> {
-        while let Some(mut sender) = self.take(upstream) {
-            if sender.ready().await.is_err() {
-                continue;
-            }
+    /// Sends a request and waits until its answer begins. `interim` hears of answers before that (103).
+    pub async fn send(
+        &self,
+        upstream: Upstream,
+        mut request: Request<Body>,
+        interim: Option<&Interim<'_>>,
+    ) -> Result<Answered, Failure> {
+        while let Some(wire) = self.take(upstream) {
             let again = replay(&request);
-            match send_on(sender, request).await {
+            match Sending::new(wire, request, interim).await {
                 // The server hung up as we sent. That is nobody's failure, and asking again is safe.
                 Err(Failure::Sent(why)) => match again {
                     Some(again) => request = again,
                     None => return Err(Failure::Sent(why)),
                 },
                 Err(Failure::Unsent(back, _)) => request = *back,
-                answered => return answered,
+                Ok(answered) => return Ok(answered),
             }
         }
         match self.connect(upstream).await {
-            Ok(sender) => send_on(sender, request).await,
+            Ok(io) => Sending::new(Wire::new(io), request, interim).await,
             Err(why) => Err(Failure::Unsent(Box::new(request), why)),
         }
     }
 
     /// Keeps a connection whose last answer was read to the end.
-    pub fn keep(&self, upstream: Upstream, sender: SendRequest<Body>) {
+    pub fn keep(&self, upstream: Upstream, wire: Wire) {
         let time = if matches!(upstream, Upstream::Node(_)) { IDLE_TIME_NODE } else { IDLE_TIME_INSTANCE };
         if let Some(idle) = self.idle().as_mut() {
             let kept = idle.entry(upstream).or_default();
-            if kept.len() < IDLE_MAX && !sender.is_closed() {
-                kept.push(Idle { sender, until: Instant::now() + time });
+            if kept.len() < IDLE_MAX {
+                kept.push(Idle { wire, until: Instant::now() + time });
             }
         }
     }
@@ -98,7 +102,7 @@ impl Pool {
     pub fn sweep(&self) {
         let now = Instant::now();
         if let Some(idle) = self.idle().as_mut() {
-            idle.values_mut().for_each(|kept| kept.retain(|one| one.until > now && !one.sender.is_closed()));
+            idle.values_mut().for_each(|kept| kept.retain(|one| one.until > now && one.wire.is_open()));
             idle.retain(|_, kept| !kept.is_empty());
         }
     }
@@ -109,63 +113,35 @@ impl Pool {
     }
 
     /// The one that was used last: the others may grow old.
-    fn take(&self, upstream: Upstream) -> Option<SendRequest<Body>> {
+    fn take(&self, upstream: Upstream) -> Option<Wire> {
         let now = Instant::now();
         let mut idle = self.idle();
         let kept = idle.as_mut()?.get_mut(&upstream)?;
         while let Some(one) = kept.pop() {
-            if one.until > now && !one.sender.is_closed() {
-                return Some(one.sender);
+            if one.until > now && one.wire.is_open() {
+                return Some(one.wire);
             }
         }
         None
     }
 
-    async fn connect(&self, upstream: Upstream) -> Result<SendRequest<Body>, String> {
+    async fn connect(&self, upstream: Upstream) -> Result<UpstreamIo, String> {
         match upstream {
             Upstream::Instance(address) => {
-                handshake(net::connect(address, self.connect_timeout).await.map_err(|error| error.to_string())?).await
+                let connected = net::connect(address, self.connect_timeout).await;
+                connected.map(UpstreamIo::Tcp).map_err(|error| error.to_string())
             }
             Upstream::Node(node) => {
                 let opened = tokio::time::timeout(self.connect_timeout, self.peers.open_http(node)).await;
                 let stream: Box<dyn PeerStream> =
                     opened.map_err(|_| "no stream in time".to_owned())?.map_err(|error| error.to_string())?;
-                handshake(stream).await
+                Ok(UpstreamIo::Peer(stream))
             }
         }
     }
 
     fn idle(&self) -> MutexGuard<'_, Option<HashMap<Upstream, Vec<Idle>>>> {
         self.idle.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-async fn handshake<S>(stream: S) -> Result<SendRequest<Body>, String>
-where
-    S: AsyncRead + AsyncWrite + Send + Unpin + 'static,
-{
-    let (sender, connection) =
-        Builder::new().handshake(TokioIo::new(stream)).await.map_err(|error| error.to_string())?;
-    // Ends with its sender, which the pool or an answer's body owns.
-    tokio::spawn(async move {
-        if let Err(error) = connection.with_upgrades().await {
-            debug!(%error, "a connection to an upstream broke");
-        }
-    });
-    Ok(sender)
-}
-
-async fn send_on(mut sender: SendRequest<Body>, request: Request<Body>) -> Result<Answered, Failure> {
-    match sender.try_send_request(request).await {
-        Ok(response) => Ok((response, sender)),
-        Err(mut failed) => {
-            let back = failed.take_message();
-            let why = error_text(failed.error());
-            Err(match back {
-                Some(back) => Failure::Unsent(Box::new(back), why),
-                None => Failure::Sent(why),
-            })
-        }
     }
 }
 
@@ -183,8 +159,4 @@ fn replay(request: &Request<Body>) -> Option<Request<Body>> {
 /// Whether a request may be sent twice: without a body, and by a method that changes nothing.
 pub fn is_repeatable(method: &Method, body: &Body) -> bool {
     [Method::GET, Method::HEAD, Method::OPTIONS].contains(method) && body.is_end_stream()
-}
-
-fn error_text(error: &hyper::Error) -> String {
-    std::error::Error::source(error).map_or_else(|| error.to_string(), |source| format!("{error}: {source}"))
 }

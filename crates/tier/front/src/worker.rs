@@ -8,12 +8,12 @@ use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
 use arc_swap::ArcSwap;
-use ringway_ports::{Invoke, Membership, PeerStream, Peers, Telemetry};
+use ringway_ports::{HttpCache, Invoke, Membership, PeerStream, Peers, Telemetry};
 use ringway_ring::NodeId;
+use ringway_rt::clock::wall_ms;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::mpsc;
 use tokio::time::{interval, sleep, timeout};
-use tokio_rustls::TlsAcceptor;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tracing::{Instrument, debug, debug_span, warn};
@@ -21,9 +21,13 @@ use tracing::{Instrument, debug, debug_span, warn};
 use crate::config::Config;
 use crate::connection;
 use crate::connection_state::ConnectionState;
+use crate::hot::HotTable;
+use crate::http1::{Roll, with_scratch};
 use crate::meters::Meters;
+use crate::rate_gate::RateGate;
 use crate::routes::Routes;
 use crate::socket::Socket;
+use crate::tls::Tls;
 use crate::upstream::Pool;
 
 /// Connections above the limit that are told so; more are closed without a word.
@@ -41,11 +45,15 @@ pub struct Shared {
     pub peers: Arc<dyn Peers>,
     pub membership: Arc<dyn Membership>,
     pub telemetry: Arc<dyn Telemetry>,
+    pub cache: Option<Arc<dyn HttpCache>>,
     pub routes: ArcSwap<Routes>,
-    pub tls: Option<TlsAcceptor>,
+    /// Grows with each change of `routes`, after it.
+    pub routes_version: AtomicU64,
+    pub tls: Option<Tls>,
     pub requests: Arc<AtomicU64>,
     pub connections: AtomicUsize,
     pub failures: Failures,
+    pub rates: RateGate,
     pub stop: CancellationToken,
     /// How long connections may take to finish after `stop`.
     pub drain: OnceLock<Duration>,
@@ -56,6 +64,7 @@ pub struct Worker {
     pub shared: Arc<Shared>,
     pub pool: Pool,
     pub meters: Meters,
+    pub roll: Roll,
     /// Connections and tunnels, and those who accept them.
     pub tracker: TaskTracker,
     pub stop: CancellationToken,
@@ -97,25 +106,46 @@ impl Worker {
     fn new(shared: Arc<Shared>) -> Self {
         let pool = Pool::new(Arc::clone(&shared.peers), shared.config.limits.connect_timeout);
         let stop = shared.stop.clone();
-        Self { pool, meters: Meters::new(), tracker: TaskTracker::new(), stop, turn: AtomicUsize::new(0), shared }
+        let roll = Roll::new(shared.config.limits.shortest());
+        let (meters, tracker, turn) = (Meters::new(), TaskTracker::new(), AtomicUsize::new(0));
+        Self { pool, meters, roll, tracker, stop, turn, shared }
     }
 
     /// Runs until the front end stops and its connections have ended or their time is up. Returns how many were cut off.
     pub async fn run(shared: Arc<Shared>, inlets: Inlets) -> usize {
         let worker = Arc::new(Worker::new(shared));
-        for (listener, tls) in [(inlets.http, false), (inlets.https, true)] {
-            if let Some(listener) = listener {
-                worker.tracker.spawn(Arc::clone(&worker).accept(listener, tls));
-            }
-        }
+        let hot_bytes_max = worker.shared.config.hot_bytes_max / worker.shared.config.thread_count();
+        with_scratch(|scratch| scratch.hot = HotTable::new(hot_bytes_max));
+        let listeners = [(inlets.http, false), (inlets.https, true)].into_iter();
+        let listeners = listeners.filter_map(|(listener, tls)| listener.map(|listener| (listener, tls)));
+        let accepting: Vec<_> =
+            listeners.map(|(listener, tls)| worker.tracker.spawn(Arc::clone(&worker).accept(listener, tls))).collect();
         worker.tracker.spawn(Arc::clone(&worker).accept_peers(inlets.peers));
         worker.tracker.spawn(Arc::clone(&worker).sweep());
         worker.stop.cancelled().await;
         worker.tracker.close();
+        // Whoever is let go does not find anybody here any more.
+        for accepting in accepting {
+            if let Err(error) = accepting.await {
+                warn!(%error, "accepting connections had panicked");
+            }
+        }
+        worker.roll.wake_all();
         let drain = worker.shared.drain.get().copied().unwrap_or_default();
-        let in_time = timeout(drain, worker.tracker.wait()).await.is_ok();
+        let in_time = timeout(drain, worker.drained()).await.is_ok();
         worker.pool.close();
         if in_time { 0 } else { worker.tracker.len() }
+    }
+
+    /// All connections have ended. Until then they are still timed.
+    async fn drained(&self) {
+        let mut ticks = interval(self.roll.tick());
+        loop {
+            tokio::select! {
+                () = self.tracker.wait() => return,
+                _ = ticks.tick() => self.roll.sweep(),
+            }
+        }
     }
 
     async fn accept(self: Arc<Self>, listener: std::net::TcpListener, tls: bool) {
@@ -167,8 +197,8 @@ impl Worker {
     }
 
     async fn secure(&self, stream: TcpStream, tls: bool) -> Option<Socket> {
-        let Some(acceptor) = self.shared.tls.as_ref().filter(|_| tls) else { return Some(Socket::Plain(stream)) };
-        match timeout(self.shared.config.limits.head_timeout, acceptor.accept(stream)).await {
+        let Some(tls) = self.shared.tls.as_ref().filter(|_| tls) else { return Some(Socket::Plain(stream)) };
+        match timeout(self.shared.config.limits.head_timeout, tls.acceptor().accept(stream)).await {
             Ok(Ok(stream)) => Some(Socket::Tls(Box::new(stream))),
             Ok(Err(error)) => {
                 debug!(%error, "a TLS handshake failed");
@@ -198,11 +228,15 @@ impl Worker {
     }
 
     async fn sweep(self: Arc<Self>) {
-        let mut ticks = interval(SWEEP_INTERVAL);
+        let (mut ticks, mut pools) = (interval(self.roll.tick()), interval(SWEEP_INTERVAL));
         loop {
             tokio::select! {
                 () = self.stop.cancelled() => return,
-                _ = ticks.tick() => self.pool.sweep(),
+                _ = ticks.tick() => self.roll.sweep(),
+                _ = pools.tick() => {
+                    self.pool.sweep();
+                    with_scratch(|scratch| scratch.hot.sweep(self.shared.cache.as_ref().map_or_else(wall_ms, |cache| cache.now_ms())));
+                }
             }
         }
     }

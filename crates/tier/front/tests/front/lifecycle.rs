@@ -110,6 +110,7 @@ async fn a_taken_address_is_refused_and_threads_share_one() {
         membership: other.membership.clone(),
         control: other.control.clone(),
         telemetry: Arc::new(NoTelemetry),
+        cache: None,
     };
     let refused = Front::new(Config::plain(stage.address), deps).err().unwrap().to_string();
     assert!(refused.contains("another process uses it") && refused.contains("--http"), "{refused}");

@@ -4,7 +4,9 @@
 
 mod apps;
 mod bad_input;
+mod connections;
 mod forwarding;
+mod hot;
 mod lifecycle;
 mod protocols;
 mod stage;

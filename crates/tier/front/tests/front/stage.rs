@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, HashMap};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -66,6 +66,7 @@ impl Stage {
             membership: membership.clone(),
             control: control.clone(),
             telemetry: telemetry.clone(),
+            cache: None,
         };
         let front = Arc::new(Front::new(config, deps).unwrap());
         front.start().unwrap();
@@ -384,14 +385,18 @@ impl Membership for FakeMembership {
 
 /// Keeps the spans.
 #[derive(Default)]
-pub struct FakeTelemetry(pub Mutex<Vec<SpanRecord>>);
+pub struct FakeTelemetry {
+    pub spans: Mutex<Vec<SpanRecord>>,
+    /// Nothing is sampled.
+    pub is_off: AtomicBool,
+}
 
 impl FakeTelemetry {
     /// The spans so far, once there are `count`.
     pub async fn spans(&self, count: usize) -> Vec<SpanRecord> {
         let all = async {
             loop {
-                let spans = self.0.lock().unwrap().clone();
+                let spans = self.spans.lock().unwrap().clone();
                 if spans.len() >= count {
                     return spans;
                 }
@@ -407,8 +412,12 @@ impl Telemetry for FakeTelemetry {
         true
     }
 
+    fn samples(&self, _trace_id: u128) -> bool {
+        !self.is_off.load(Ordering::Relaxed)
+    }
+
     fn span(&self, span: SpanRecord) {
-        self.0.lock().unwrap().push(span);
+        self.spans.lock().unwrap().push(span);
     }
 }
 
