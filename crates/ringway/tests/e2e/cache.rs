@@ -165,11 +165,16 @@ fn a_purge_reaches_every_node_and_one_node_fetches_for_all() {
     purge(&["web.localhost/one?cc=max-age%3D1000&tag=numbers"]);
     all_are("/one?cc=max-age%3D1000&tag=numbers", "/one 2\n");
     all_are("/two?cc=max-age%3D1000&tag=numbers", "/two 1\n");
+    let purged = ask(&cluster.nodes[2], "PURGE", "/one?cc=max-age%3D1000&tag=numbers", &[]);
+    assert_eq!((purged.status, purged.text().as_str()), (200, "3 purged on 3 nodes, 0 not reached\n"));
+    all_are("/one?cc=max-age%3D1000&tag=numbers", "/one 3\n");
+    let refused = ask(&cluster.nodes[2], "PURGE", "/one", &[("X-Forwarded-For", "10.0.0.1")]);
+    assert_eq!(refused.status, 405);
     purge(&["--tag", "web", "numbers"]);
     all_are("/two?cc=max-age%3D1000&tag=numbers", "/two 2\n");
     all_are("/three?cc=max-age%3D1000&tag=numbers", "/three 2\n");
     purge(&["--all"]);
-    all_are("/one?cc=max-age%3D1000&tag=numbers", "/one 3\n");
+    all_are("/one?cc=max-age%3D1000&tag=numbers", "/one 4\n");
     let listed = cluster.nodes[0].json(&["cache", "ls", "/one"]);
     assert!(listed.to_string().contains("web.localhost/one"), "{listed}");
     let stats = cluster.nodes[0].json(&["cache", "stats"]);

@@ -15,6 +15,7 @@ mod front;
 mod git;
 mod hostile;
 mod lambda_clients;
+mod long_connections;
 mod memcached_clients;
 mod memcached_oracle;
 mod observe;

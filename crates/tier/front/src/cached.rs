@@ -1,6 +1,7 @@
 //! Driver: requests that the cache tier may answer. What it asks to be fetched is fetched in the usual way, or from the node that
 //! fetches this address for all.
 
+use std::ops::Range;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
@@ -20,6 +21,9 @@ use crate::exchange::Exchange;
 use crate::fault::Fault;
 use crate::headers::{self, RINGWAY_CACHE};
 use crate::hot::Keepable;
+use crate::http1::{Scratch, with_scratch};
+use crate::multipart::Multipart;
+use crate::pieces::{Piece, Pieces};
 use crate::proxy;
 use crate::respond::bare;
 use crate::routes::RouteEntry;
@@ -176,7 +180,7 @@ fn from_hit(
     headers::set(&mut headers, CACHE_STATUS, &format!("ringway; hit; ttl={}{}", ttl / 1000, detail_of(kind)));
     let len = stored.body.len() as u64;
     let decision = match stored.status {
-        StatusCode::OK => decide(&parts.headers, &validators(&headers), len),
+        StatusCode::OK => decide(&parts.method, &parts.headers, &validators(&headers), len),
         _ => Decision::Whole,
     };
     let mut response = match decision {
@@ -189,6 +193,18 @@ fn from_hit(
             let mut part = Response::new(full(stored.body.slice(range.start as usize..range.end as usize)));
             *part.status_mut() = StatusCode::PARTIAL_CONTENT;
             part
+        }
+        Decision::Parts(ranges) => {
+            let kind = headers.remove(header::CONTENT_TYPE);
+            let kind = kind.unwrap_or(HeaderValue::from_static("application/octet-stream"));
+            let made = Multipart::new(&kind, &ranges, len, with_scratch(Scratch::next_id));
+            headers.insert(header::CONTENT_TYPE, made.kind);
+            let part = |range: &Range<u64>| stored.body.slice(range.start as usize..range.end as usize);
+            let all = made.heads.into_iter().zip(&ranges).flat_map(|(head, range)| [head, part(range)]);
+            let all = all.chain([made.end]).map(Piece::Bytes);
+            let mut parts = Response::new(Body::new(Pieces::new(all, made.len)));
+            *parts.status_mut() = StatusCode::PARTIAL_CONTENT;
+            parts
         }
         Decision::Whole => {
             let mut whole = Response::new(full(stored.body.clone()));

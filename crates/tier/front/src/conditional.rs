@@ -3,8 +3,10 @@
 use std::ops::Range;
 use std::time::{Duration, SystemTime};
 
-use http::HeaderMap;
 use http::header::{self, HeaderName};
+use http::{HeaderMap, Method};
+
+use crate::ranges::{self, Ranges};
 
 /// What identifies one state of a file in one encoding.
 #[derive(Clone, Debug)]
@@ -21,6 +23,8 @@ pub enum Decision {
     Whole,
     /// 206: these bytes, at least one.
     Part(Range<u64>),
+    /// 206: several of them.
+    Parts(Vec<Range<u64>>),
     /// 304
     NotModified,
     /// 412
@@ -29,8 +33,8 @@ pub enum Decision {
     Unsatisfiable,
 }
 
-/// Decides for a GET or HEAD of a file of `len` bytes. Several ranges at once are answered with the whole file, as allowed.
-pub fn decide(headers: &HeaderMap, validators: &Validators, len: u64) -> Decision {
+/// Decides for a GET or HEAD of a file of `len` bytes.
+pub fn decide(method: &Method, headers: &HeaderMap, validators: &Validators, len: u64) -> Decision {
     if let Some(wanted) = text(headers, header::IF_MATCH) {
         if !lists(wanted, &validators.etag, Comparison::Strong) {
             return Decision::PreconditionFailed;
@@ -45,7 +49,8 @@ pub fn decide(headers: &HeaderMap, validators: &Validators, len: u64) -> Decisio
     } else if date(headers, header::IF_MODIFIED_SINCE).is_some_and(|since| validators.modified <= since) {
         return Decision::NotModified;
     }
-    part(headers, validators, len)
+    // For any other method a range means nothing (RFC 9110, 14.2).
+    if method == Method::GET { part(headers, validators, len) } else { Decision::Whole }
 }
 
 fn part(headers: &HeaderMap, validators: &Validators, len: u64) -> Decision {
@@ -53,10 +58,11 @@ fn part(headers: &HeaderMap, validators: &Validators, len: u64) -> Decision {
     if !if_range_holds(headers, validators) {
         return Decision::Whole;
     }
-    match parse_range(wanted, len) {
-        Parsed::Ignored => Decision::Whole,
-        Parsed::Outside => Decision::Unsatisfiable,
-        Parsed::Bytes(range) => Decision::Part(range),
+    match ranges::parse(wanted, len) {
+        Ranges::Ignored => Decision::Whole,
+        Ranges::Outside => Decision::Unsatisfiable,
+        Ranges::Parts(mut parts) if parts.len() == 1 => Decision::Part(parts.remove(0)),
+        Ranges::Parts(parts) => Decision::Parts(parts),
     }
 }
 
@@ -69,29 +75,6 @@ fn if_range_holds(headers: &HeaderMap, validators: &Validators) -> bool {
         return lists(known, &validators.etag, Comparison::Strong);
     }
     date(headers, header::IF_RANGE) == Some(validators.modified)
-}
-
-enum Parsed {
-    /// Not a range we understand: as if it was not there.
-    Ignored,
-    Outside,
-    Bytes(Range<u64>),
-}
-
-fn parse_range(text: &str, len: u64) -> Parsed {
-    let Some((first, last)) = text.strip_prefix("bytes=").and_then(|range| range.trim().split_once('-')) else {
-        return Parsed::Ignored;
-    };
-    let number = |text: &str| {
-        (!text.is_empty() && text.bytes().all(|b| b.is_ascii_digit())).then(|| text.parse().unwrap_or(u64::MAX))
-    };
-    let range = match (number(first), number(last)) {
-        (Some(first), Some(last)) if first <= last => first..last.saturating_add(1).min(len),
-        (Some(first), None) if last.is_empty() => first..len,
-        (None, Some(suffix)) if first.is_empty() => len.saturating_sub(suffix)..len,
-        _ => return Parsed::Ignored,
-    };
-    if range.start < range.end { Parsed::Bytes(range) } else { Parsed::Outside }
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]

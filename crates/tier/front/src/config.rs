@@ -41,6 +41,9 @@ pub enum TlsConfig {
 pub struct Limits {
     /// Open client connections. Those above are told 503.
     pub connections_max: usize,
+    /// Of one client: an IPv4 address or an IPv6 /64. Those above are told 503. Not of this machine and of trusted proxies, who
+    /// speak for many.
+    pub connections_per_client_max: usize,
     /// Request line and headers together, in bytes: 431.
     pub head_len_max: usize,
     /// The request target, in bytes: 414.
@@ -91,6 +94,7 @@ impl Default for Limits {
     fn default() -> Self {
         Self {
             connections_max: 10_000,
+            connections_per_client_max: 1_000,
             head_len_max: 32 << 10,
             target_len_max: 8 << 10,
             headers_max: 100,

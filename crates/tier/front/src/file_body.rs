@@ -30,8 +30,8 @@ pub struct FileBody {
 }
 
 impl FileBody {
-    pub fn new(file: File, offset: u64, len: u64) -> Self {
-        Self { file: Arc::new(file), offset, left: len, reading: None }
+    pub fn new(file: Arc<File>, offset: u64, len: u64) -> Self {
+        Self { file, offset, left: len, reading: None }
     }
 
     fn piece_len(&self) -> usize {
@@ -152,7 +152,7 @@ mod tests {
         let path = std::env::temp_dir().join(format!("ringway-file-body-{:016x}", ringway_rt::random::number()));
         let content: Vec<u8> = (0..PIECE_LEN * 2 + 10).map(|at| at as u8).collect();
         std::fs::write(&path, &content).unwrap();
-        let body = |offset: u64, len: u64| FileBody::new(File::open(&path).unwrap(), offset, len);
+        let body = |offset: u64, len: u64| FileBody::new(Arc::new(File::open(&path).unwrap()), offset, len);
         let whole = body(0, content.len() as u64).collect().await.unwrap().to_bytes();
         assert!(whole == content, "all of it, in its order");
         let part = body(5, PIECE_LEN as u64).collect().await.unwrap().to_bytes();

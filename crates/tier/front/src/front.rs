@@ -22,6 +22,7 @@ use tokio_util::sync::CancellationToken;
 use tracing::{debug, error, warn};
 
 use crate::balance::{Candidate, Order};
+use crate::claim::Claims;
 use crate::config::Config;
 use crate::error::Error;
 use crate::explain::{Behind, decision, explain};
@@ -86,7 +87,7 @@ impl Front {
             routes_version: AtomicU64::new(1),
             tls,
             requests: Arc::default(),
-            connections: AtomicUsize::new(0),
+            claims: Claims::default(),
             failures: Failures::default(),
             rates: RateGate::new(),
             stop: CancellationToken::new(),
@@ -119,7 +120,7 @@ impl Front {
 
     /// Open connections of clients.
     pub fn connections(&self) -> usize {
-        self.shared.connections.load(Ordering::Relaxed)
+        self.shared.claims.count()
     }
 
     /// Requests that clients sent to this node, answered or being answered. Not those that other nodes forwarded to it: each is

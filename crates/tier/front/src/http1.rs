@@ -16,4 +16,4 @@ mod upload;
 pub use connection::serve;
 pub use roll::{Alarm, Roll};
 pub use thread_scratch::{Scratch, with_scratch, write_hex};
-pub use tunnel::{Tunnel, TunnelSlot};
+pub use tunnel::{Tunnel, TunnelSlot, run as run_tunnel};

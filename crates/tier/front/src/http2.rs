@@ -4,6 +4,7 @@
 //! while the connection is polled once; [`inline`] answers what is at hand without a task.
 
 mod cork;
+mod extended_connect;
 mod inline;
 
 use std::convert::Infallible;
@@ -29,6 +30,10 @@ use cork::{Cork, Corked};
 use inline::InlineExecutor;
 
 const STREAMS_MAX: u32 = 200;
+/// Streams that a client has opened and taken back before anybody looked at them (CVE-2023-44487): one more and it is told to go.
+const RESET_STREAMS_MAX: usize = 32;
+/// Streams that broke the protocol on one connection.
+const FAULTY_STREAMS_MAX: usize = 128;
 const PING_INTERVAL: Duration = Duration::from_secs(30);
 const PING_TIMEOUT: Duration = Duration::from_secs(20);
 const STREAM_WINDOW: u32 = 1 << 20;
@@ -42,14 +47,24 @@ pub async fn serve(worker: Arc<Worker>, socket: Socket, begun: BytesMut, state: 
     let (idle_timeout, head_len_max) = (limits.idle_timeout, u32::try_from(limits.head_len_max).unwrap_or(u32::MAX));
     let cork = Cork::new(socket, begun, Arc::clone(&worker));
     let served_state = Arc::clone(&state);
-    let service = service_fn(move |request: Request<Incoming>| {
-        let answer = service::serve(Arc::clone(&worker), Arc::clone(&served_state), request.map(body_of));
-        Box::pin(async move { Ok::<_, Infallible>(answer.await) })
+    let service = service_fn(move |mut request: Request<Incoming>| {
+        let (worker, state) = (Arc::clone(&worker), Arc::clone(&served_state));
+        let stream = extended_connect::take(&mut request);
+        Box::pin(async move {
+            let answer = service::serve(Arc::clone(&worker), state, request.map(body_of)).await;
+            Ok::<_, Infallible>(match stream {
+                Some(stream) => extended_connect::answer(&worker, stream, answer),
+                None => answer,
+            })
+        })
     });
     let served = http2::Builder::new(InlineExecutor)
         .timer(TokioTimer::new())
         .max_concurrent_streams(STREAMS_MAX)
+        .max_pending_accept_reset_streams(RESET_STREAMS_MAX)
+        .max_local_error_reset_streams(FAULTY_STREAMS_MAX)
         .max_header_list_size(head_len_max)
+        .enable_connect_protocol()
         .initial_stream_window_size(STREAM_WINDOW)
         .initial_connection_window_size(CONNECTION_WINDOW)
         .keep_alive_interval(PING_INTERVAL)

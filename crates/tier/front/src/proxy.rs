@@ -3,11 +3,15 @@
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
+use futures_util::future::Either;
 use http::header::{self, HeaderMap, HeaderValue};
 use http::{Request, Response, StatusCode, Uri, Version, request};
+use http_body_util::BodyExt;
+use hyper::body::Incoming;
 use ringway_catalog::nodes_for;
+use ringway_manifest::Protocol;
 use ringway_ports::invoke::LeaseGuard;
-use ringway_ports::{Body, InvokeError, SpanKind, SpanRecord, SpanStatus, empty};
+use ringway_ports::{Body, BodyError, InvokeError, SpanKind, SpanRecord, SpanStatus, empty};
 
 use ringway_protocol::trace_context::TraceContext;
 use ringway_ring::NodeId;
@@ -15,6 +19,7 @@ use ringway_rt::clock;
 use tracing::{debug, warn};
 
 use crate::balance::{self, Candidate, Order};
+use crate::bodies::{Ending, Watched};
 use crate::exchange::new_span_id;
 use crate::fault::Fault;
 use crate::headers;
@@ -111,9 +116,14 @@ impl Forwarding<'_> {
             let request = self.request(&parts, &attempt, body)?;
             let routed = self.routed;
             let hint = move |headers: &HeaderMap| hint(routed, headers);
-            let sent = self.routed.worker.pool.send(attempt.upstream, request, Some(&hint)).await;
+            let pool = &self.routed.worker.pool;
+            let sent = match attempt.upstream {
+                Upstream::InstanceH2c(address) => pool.send_h2c(address, request).await.map(Either::Right),
+                _ => pool.send(attempt.upstream, request, Some(&hint)).await.map(Either::Left),
+            };
             let failure = match sent {
-                Ok(answered) => return Ok(self.answer(attempt, answered)),
+                Ok(Either::Left(answered)) => return Ok(self.answer(attempt, answered)),
+                Ok(Either::Right(response)) => return Ok(self.answer_h2c(attempt, response)),
                 Err(failure) => failure,
             };
             // What an app did to its answer comes from another node as a 502: a broken connection is the node's.
@@ -152,7 +162,10 @@ impl Forwarding<'_> {
             Candidate::Here => {
                 let lease = self.routed.worker.shared.invoke.lease(self.routed.entry.work.clone()).await?;
                 Attempt {
-                    upstream: Upstream::Instance(lease.address),
+                    upstream: match self.protocol() {
+                        Protocol::Http1 => Upstream::Instance(lease.address),
+                        Protocol::H2c => Upstream::InstanceH2c(lease.address),
+                    },
                     name: lease.instance,
                     guard: Some(lease.guard),
                     trace,
@@ -163,6 +176,11 @@ impl Forwarding<'_> {
                 Attempt { upstream: Upstream::Node(node), name: node.short().into(), guard: None, trace, started_ns }
             }
         })
+    }
+
+    fn protocol(&self) -> Protocol {
+        let services = &self.routed.entry.work.release.manifest.services;
+        services.get(self.service).map_or(Protocol::Http1, |service| service.protocol)
     }
 
     fn request(&self, parts: &request::Parts, attempt: &Attempt, body: Body) -> Result<Request<Body>, Fault> {
@@ -183,7 +201,7 @@ impl Forwarding<'_> {
     /// The other node routes again, so it gets the path whole.
     fn target(&self, uri: &Uri, attempt: &Attempt) -> Result<Uri, Fault> {
         match attempt.upstream {
-            Upstream::Instance(_) => self.routed.target(uri).map(|(target, _)| target),
+            Upstream::Instance(_) | Upstream::InstanceH2c(_) => self.routed.target(uri).map(|(target, _)| target),
             Upstream::Node(_) => self.routed.whole_target(uri),
         }
     }
@@ -229,6 +247,22 @@ impl Forwarding<'_> {
         response
     }
 
+    fn answer_h2c(&self, attempt: Attempt, response: Response<Incoming>) -> Response<Body> {
+        self.tell(&attempt, Some(response.status()));
+        let Attempt { guard, name, .. } = attempt;
+        let patience = self.routed.worker.shared.config.limits.body_idle_timeout;
+        let ending = Stream { name, guard };
+        let boxed = |body: Incoming| body.map_err(BodyError::from).boxed_unsync();
+        let mut response = response.map(|body| Body::new(Watched::new(boxed(body), ending, Some(patience))));
+        *response.version_mut() = Version::HTTP_11;
+        response.extensions_mut().clear();
+        let headers = response.headers_mut();
+        headers.remove(headers::X_REQUEST_ID);
+        headers::remove_hop_by_hop(headers);
+        headers::add_via(headers, Version::HTTP_2);
+        response
+    }
+
     fn tunnel(&self, attempt: Attempt, answered: Answered, protocol: HeaderValue) -> Response<Body> {
         let Answered { head, wire, .. } = answered;
         let (upstream, said) = wire.into_parts();
@@ -256,7 +290,7 @@ impl Forwarding<'_> {
             ("ringway.tier", "front".to_owned()),
         ];
         attributes.push(match attempt.upstream {
-            Upstream::Instance(_) => ("ringway.instance", attempt.name.to_string()),
+            Upstream::Instance(_) | Upstream::InstanceH2c(_) => ("ringway.instance", attempt.name.to_string()),
             Upstream::Node(node) => ("ringway.node", node.to_string()),
         });
         attributes.extend(status.map(|status| ("http.response.status_code", status.as_u16().to_string())));
@@ -296,6 +330,25 @@ impl AnswerEnd for Returning {
 
     /// Nothing is said of a node here: its connection ends in the same way when only an app's answer broke off behind it. If it
     /// is gone, the next request finds out.
+    fn broken(&mut self) {
+        debug!(upstream = &*self.name, "an answer broke off");
+        if let Some(guard) = self.guard.take() {
+            guard.failed();
+        }
+    }
+}
+
+/// The claim on an instance ends with the answer's stream; others go on over the same connection.
+struct Stream {
+    name: Arc<str>,
+    guard: Option<Box<dyn LeaseGuard>>,
+}
+
+impl Ending for Stream {
+    fn complete(&mut self) {
+        self.guard = None;
+    }
+
     fn broken(&mut self) {
         debug!(upstream = &*self.name, "an answer broke off");
         if let Some(guard) = self.guard.take() {

@@ -15,7 +15,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use ringway_catalog::{App, Catalog, Release};
-use ringway_manifest::Match;
+use ringway_manifest::{Match, Target};
 use ringway_ports::Work;
 
 pub use self::choice::{AppReason, Choice, Considered, Passed};
@@ -95,6 +95,15 @@ impl Routes {
     }
 }
 
+/// What the same target was in the releases before.
+fn earlier(app: &App, current: &Release, name: &Arc<str>, target: &Target) -> Vec<Work> {
+    let mut releases: Vec<&Release> = app.releases.iter().filter(|one| one.number < current.number).collect();
+    releases.sort_by_key(|release| std::cmp::Reverse(release.number));
+    let work =
+        |release: &Release| Work { app: Arc::clone(name), release: Arc::new(release.clone()), target: target.clone() };
+    releases.into_iter().map(work).collect()
+}
+
 /// `localhost`, `192.0.2.1`, `[::1]`.
 fn is_address(host: &str) -> bool {
     host == "localhost" || host.trim_matches(['[', ']']).parse::<std::net::IpAddr>().is_ok()
@@ -109,7 +118,13 @@ impl AppRoutes {
             .manifest
             .routes
             .iter()
-            .map(|route| Arc::new(RouteEntry::new(route.clone(), work(route.to.clone()))))
+            .map(|route| {
+                let mut entry = RouteEntry::new(route.clone(), work(route.to.clone()));
+                if route.immutable.is_some() {
+                    entry.earlier = earlier(app, &release, &name, &route.to);
+                }
+                Arc::new(entry)
+            })
             .collect();
         // Stable: of equal ones, that which stands first in the manifest.
         entries.sort_by_key(|entry| std::cmp::Reverse(entry.route.precedence()));

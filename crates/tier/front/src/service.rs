@@ -21,7 +21,7 @@ use crate::hot::Keepable;
 use crate::path::tidy;
 use crate::routes::{Address, Asked, InFlight, RouteEntry};
 use crate::worker::Worker;
-use crate::{dispatch, proxy, respond, static_files};
+use crate::{dispatch, proxy, purge, respond, static_files};
 
 /// What this server as a whole can do.
 const ALLOWED: &str = "GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS";
@@ -85,6 +85,12 @@ async fn answer(
         return Ok(capabilities());
     }
     exchange.path = tidy(parts.uri.path())?.into_owned();
+    if purge::is_purge(&parts.method) {
+        let may = exchange.peer.is_none() && purge::may_purge(state.client.ip(), &parts);
+        let cache = worker.shared.cache.as_ref().filter(|_| may);
+        let cache = cache.ok_or(Fault::MethodNotAllowed { allow: ALLOWED.into() })?;
+        return Ok(purge::purge(&**cache, exchange, parts.uri.query()).await);
+    }
     let routes = worker.shared.routes.load_full();
     let (host, path) = (exchange.host.clone(), exchange.path.clone());
     let asked = Asked::new(&host, &path, &parts.method, &parts.headers);
@@ -125,7 +131,7 @@ async fn answer(
 /// What no route needs to be known for.
 fn check_admission(state: &ConnectionState, method: &Method) -> Result<(), Fault> {
     if state.surplus {
-        return Err(Fault::Unavailable("this node has as many connections as it can take"));
+        return Err(Fault::Unavailable("this node has as many connections as it can take, or as one client may have"));
     }
     if [Method::CONNECT, Method::TRACE].contains(method) {
         return Err(Fault::MethodNotAllowed { allow: ALLOWED.into() });

@@ -6,6 +6,7 @@
 use std::ffi::OsString;
 use std::fs::File;
 use std::io;
+use std::ops::Range;
 use std::os::fd::{AsFd, OwnedFd};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -23,7 +24,7 @@ use http_body_util::{BodyExt, StreamBody};
 use nix::errno::Errno;
 use nix::fcntl::{OFlag, OpenHow, ResolveFlag, open, openat2};
 use nix::sys::stat::Mode;
-use ringway_ports::{Body, BodyError, empty, full};
+use ringway_ports::{Body, BodyError, Work, empty, full};
 use tokio::io::{AsyncRead, AsyncReadExt};
 use tokio_util::io::{ReaderStream, StreamReader};
 use tracing::warn;
@@ -34,7 +35,10 @@ use crate::fault::Fault;
 use crate::file_body::{FileBody, read};
 use crate::headers;
 use crate::hot::Keepable;
+use crate::http1::{Scratch, with_scratch};
+use crate::multipart::Multipart;
 use crate::path::file_of;
+use crate::pieces::{Piece, Pieces};
 use crate::respond::bare;
 use crate::service::Routed;
 
@@ -75,13 +79,14 @@ enum Lookup {
 pub async fn answer(routed: &Routed<'_>, dir: &str, request: &Parts) -> Result<Option<Response<Body>>, Fault> {
     let rest = &routed.exchange.path[routed.mount..];
     let Some(path) = file_of(rest) else { return Ok(None) };
-    let files = files(routed).await?;
+    let files = files(routed, &routed.entry.work).await?;
     let accepted =
         if request.headers.contains_key(header::RANGE) { Accepted::default() } else { Accepted::of(&request.headers) };
     let is_exact = !routed.entry.route.path.prefix;
     match look_up(&files, dir, &path, rest.ends_with('/') || is_exact, accepted)
         .map_err(|error| failed(routed, error))?
     {
+        Lookup::Missing if routed.entry.is_immutable(rest) => earlier(routed, dir, &path, request, accepted).await,
         Lookup::Missing => Ok(None),
         Lookup::Redirect => Ok(Some(redirect(routed, request.uri.query()))),
         Lookup::File(found) => respond(routed, request, found, accepted).await.map(Some),
@@ -92,7 +97,7 @@ pub async fn answer(routed: &Routed<'_>, dir: &str, request: &Parts) -> Result<O
 /// each time.
 pub async fn page(routed: &Routed<'_>, dir: &str, request: &Parts) -> Result<Option<Response<Body>>, Fault> {
     let accepted = Accepted::of(&request.headers);
-    let files = files(routed).await?;
+    let files = files(routed, &routed.entry.work).await?;
     let found = look_up(&files, dir, Path::new(INDEX), false, accepted).map_err(|error| failed(routed, error))?;
     let Lookup::File(found) = found else { return Ok(None) };
     let mut response = respond(routed, request, found, accepted).await?;
@@ -101,8 +106,27 @@ pub async fn page(routed: &Routed<'_>, dir: &str, request: &Parts) -> Result<Opt
     Ok(Some(response))
 }
 
-async fn files(routed: &Routed<'_>) -> Result<Arc<Path>, Fault> {
-    routed.worker.shared.invoke.files(routed.entry.work.clone()).await.map_err(|error| {
+/// A page of an earlier release that is still open asks for its own files: the newest release that has one of this name.
+async fn earlier(
+    routed: &Routed<'_>,
+    dir: &str,
+    path: &Path,
+    request: &Parts,
+    accepted: Accepted,
+) -> Result<Option<Response<Body>>, Fault> {
+    for work in &routed.entry.earlier {
+        // One whose files are gone has none of them.
+        let Ok(files) = files(routed, work).await else { continue };
+        let found = look_up(&files, dir, path, false, accepted).map_err(|error| failed(routed, error))?;
+        if let Lookup::File(found) = found {
+            return respond(routed, request, found, accepted).await.map(Some);
+        }
+    }
+    Ok(None)
+}
+
+async fn files(routed: &Routed<'_>, work: &Work) -> Result<Arc<Path>, Fault> {
+    routed.worker.shared.invoke.files(work.clone()).await.map_err(|error| {
         warn!(request = &*routed.exchange.id, %error, "the files of a release are not to be had");
         Fault::from(error)
     })
@@ -235,7 +259,7 @@ async fn respond(
     if let Some(value) = routed.entry.cache_control(&routed.exchange.path[routed.mount..]) {
         headers.insert(header::CACHE_CONTROL, value);
     }
-    let decision = decide(&request.headers, &validators, found.len);
+    let decision = decide(&request.method, &request.headers, &validators, found.len);
     let mut response = match decision {
         Decision::PreconditionFailed => return Err(Fault::PreconditionFailed),
         Decision::Unsatisfiable => return Err(Fault::Unsatisfiable { len: found.len }),
@@ -250,6 +274,7 @@ async fn respond(
             *response.status_mut() = StatusCode::PARTIAL_CONTENT;
             response
         }
+        Decision::Parts(ranges) => parts(&mut headers, found, &ranges, &request.method),
         Decision::Whole => {
             let len = found.len;
             let (mut response, whole) = match live {
@@ -301,9 +326,24 @@ fn plain(
     (Response::new(body), whole)
 }
 
+/// 206 with several parts.
+fn parts(headers: &mut HeaderMap, found: Found, ranges: &[Range<u64>], method: &Method) -> Response<Body> {
+    let made = Multipart::new(&found.kind, ranges, found.len, with_scratch(Scratch::next_id));
+    headers.insert(header::CONTENT_TYPE, made.kind);
+    headers.insert(header::CONTENT_LENGTH, made.len.into());
+    let file = Arc::new(found.file);
+    let part = |range: &Range<u64>| Piece::File(FileBody::new(Arc::clone(&file), range.start, range.end - range.start));
+    let all = made.heads.into_iter().zip(ranges).flat_map(|(head, range)| [Piece::Bytes(head), part(range)]);
+    let all = all.chain([Piece::Bytes(made.end)]);
+    let body = if method == Method::HEAD { empty() } else { Body::new(Pieces::new(all, made.len)) };
+    let mut response = Response::new(body);
+    *response.status_mut() = StatusCode::PARTIAL_CONTENT;
+    response
+}
+
 fn body(file: File, offset: u64, len: u64) -> (Body, Option<Bytes>) {
     if len > SMALL {
-        return (Body::new(FileBody::new(file, offset, len)), None);
+        return (Body::new(FileBody::new(Arc::new(file), offset, len)), None);
     }
     match read(&file, offset, len as usize) {
         Ok(bytes) => (full(bytes.clone()), Some(bytes)),

@@ -4,6 +4,7 @@
 //! [`answer_body`]: no task and no channel, whoever waits for the answer does the reading.
 
 mod answer_body;
+mod h2c;
 mod sending;
 mod wire;
 
@@ -12,8 +13,9 @@ use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use http::{Method, Request};
+use http::{Method, Request, Response};
 use http_body::Body as _;
+use hyper::body::Incoming;
 use ringway_ports::{Body, PeerStream, Peers, empty};
 use ringway_ring::NodeId;
 use ringway_rt::net;
@@ -22,6 +24,7 @@ pub use answer_body::{AnswerBody, AnswerEnd};
 pub use sending::{Answered, Interim};
 pub use wire::{UpstreamIo, Wire};
 
+use h2c::H2cPool;
 use sending::Sending;
 
 /// Idle connections kept to one upstream.
@@ -34,6 +37,8 @@ const IDLE_TIME_NODE: Duration = Duration::from_secs(60);
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Upstream {
     Instance(SocketAddr),
+    /// One that speaks HTTP/2 with prior knowledge.
+    InstanceH2c(SocketAddr),
     Node(NodeId),
 }
 
@@ -50,6 +55,7 @@ pub struct Pool {
     connect_timeout: Duration,
     /// `None` when the thread is stopping.
     idle: Mutex<Option<HashMap<Upstream, Vec<Idle>>>>,
+    h2c: H2cPool,
 }
 
 struct Idle {
@@ -59,7 +65,7 @@ struct Idle {
 
 impl Pool {
     pub fn new(peers: Arc<dyn Peers>, connect_timeout: Duration) -> Self {
-        Self { peers, connect_timeout, idle: Mutex::new(Some(HashMap::new())) }
+        Self { peers, connect_timeout, idle: Mutex::new(Some(HashMap::new())), h2c: H2cPool::default() }
     }
 
     /// Sends a request and waits until its answer begins. `interim` hears of answers before that (103).
@@ -87,6 +93,11 @@ impl Pool {
         }
     }
 
+    /// The same for who speaks HTTP/2.
+    pub async fn send_h2c(&self, address: SocketAddr, request: Request<Body>) -> Result<Response<Incoming>, Failure> {
+        self.h2c.send(address, request, self.connect_timeout).await
+    }
+
     /// Keeps a connection whose last answer was read to the end.
     pub fn keep(&self, upstream: Upstream, wire: Wire) {
         let time = if matches!(upstream, Upstream::Node(_)) { IDLE_TIME_NODE } else { IDLE_TIME_INSTANCE };
@@ -105,11 +116,13 @@ impl Pool {
             idle.values_mut().for_each(|kept| kept.retain(|one| one.until > now && one.wire.is_open()));
             idle.retain(|_, kept| !kept.is_empty());
         }
+        self.h2c.sweep();
     }
 
     /// Closes all, and keeps none from now on.
     pub fn close(&self) {
         self.idle().take();
+        self.h2c.close();
     }
 
     /// The one that was used last: the others may grow old.
@@ -127,7 +140,7 @@ impl Pool {
 
     async fn connect(&self, upstream: Upstream) -> Result<UpstreamIo, String> {
         match upstream {
-            Upstream::Instance(address) => {
+            Upstream::Instance(address) | Upstream::InstanceH2c(address) => {
                 let connected = net::connect(address, self.connect_timeout).await;
                 connected.map(UpstreamIo::Tcp).map_err(|error| error.to_string())
             }

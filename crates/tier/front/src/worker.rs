@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::io;
 use std::net::SocketAddr;
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -18,6 +18,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tracing::{Instrument, debug, debug_span, warn};
 
+use crate::claim::{Claim, Claims, Place};
 use crate::config::Config;
 use crate::connection;
 use crate::connection_state::ConnectionState;
@@ -30,8 +31,6 @@ use crate::socket::Socket;
 use crate::tls::Tls;
 use crate::upstream::Pool;
 
-/// Connections above the limit that are told so; more are closed without a word.
-const SURPLUS_MAX: usize = 64;
 /// After accepting failed, most likely for want of file descriptors.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 const SWEEP_INTERVAL: Duration = Duration::from_secs(5);
@@ -51,7 +50,7 @@ pub struct Shared {
     pub routes_version: AtomicU64,
     pub tls: Option<Tls>,
     pub requests: Arc<AtomicU64>,
-    pub connections: AtomicUsize,
+    pub claims: Claims,
     pub failures: Failures,
     pub rates: RateGate,
     pub stop: CancellationToken,
@@ -171,18 +170,13 @@ impl Worker {
     }
 
     fn take(self: &Arc<Self>, stream: TcpStream, client: SocketAddr, tls: bool) {
-        let claim = Claim::new(self);
-        let limit = self.shared.config.limits.connections_max;
-        if claim.place > limit {
-            self.meters.surplus.increment(1);
-        }
-        if claim.place > limit + SURPLUS_MAX {
+        let claim = Claim::new(self, client.ip());
+        if claim.place == Place::Refused {
             return;
         }
         let Ok(server) = stream.local_addr() else { return };
-        let surplus = claim.place > limit;
         let mut state = ConnectionState::new(client, server);
-        (state.tls, state.surplus) = (tls, surplus);
+        (state.tls, state.surplus) = (tls, claim.place == Place::Surplus);
         let worker = Arc::clone(self);
         let serve = async move {
             let _claim = claim;
@@ -246,25 +240,4 @@ impl Worker {
 fn is_about_one(error: &io::Error) -> bool {
     use io::ErrorKind::*;
     matches!(error.kind(), ConnectionAborted | ConnectionReset | ConnectionRefused | Interrupted)
-}
-
-/// One connection's place among all.
-struct Claim {
-    worker: Arc<Worker>,
-    place: usize,
-}
-
-impl Claim {
-    fn new(worker: &Arc<Worker>) -> Self {
-        let place = worker.shared.connections.fetch_add(1, Ordering::Relaxed) + 1;
-        worker.meters.connections.increment(1.0);
-        Self { worker: Arc::clone(worker), place }
-    }
-}
-
-impl Drop for Claim {
-    fn drop(&mut self) {
-        self.worker.shared.connections.fetch_sub(1, Ordering::Relaxed);
-        self.worker.meters.connections.decrement(1.0);
-    }
 }

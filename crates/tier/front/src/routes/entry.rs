@@ -29,6 +29,9 @@ pub struct RouteEntry {
     pub cache_control: Option<HeaderValue>,
     /// Requests that differ in these get kept answers of their own.
     pub cache_headers: Vec<HeaderName>,
+    /// The same directory of releases before this one, the newest first: where pages that are still open look for files that never
+    /// change under their name. Of routes that have such files.
+    pub earlier: Vec<Work>,
     methods: Vec<Method>,
     match_headers: Vec<(HeaderName, HeaderMatch)>,
     in_flight: AtomicU32,
@@ -66,6 +69,7 @@ impl RouteEntry {
             methods: route.methods.iter().filter_map(|method| method.parse().ok()).collect(),
             match_headers: route.match_headers.iter().filter_map(|(n, v)| Some((name(n)?, v.clone()))).collect(),
             in_flight: AtomicU32::new(0),
+            earlier: Vec::new(),
             work,
             route,
         }
@@ -122,12 +126,14 @@ impl RouteEntry {
         }
     }
 
+    /// Whether the file never changes under its name; `rest` is the path after the mount.
+    pub fn is_immutable(&self, rest: &str) -> bool {
+        self.route.immutable.as_ref().is_some_and(|immutable| immutable.covers(rest.trim_start_matches('/')))
+    }
+
     /// `Cache-Control` of a file of a static route; `rest` is the path after the mount.
     pub fn cache_control(&self, rest: &str) -> Option<HeaderValue> {
-        let is_immutable = |rest: &str| {
-            self.route.immutable.as_ref().is_some_and(|immutable| immutable.covers(rest.trim_start_matches('/')))
-        };
-        if is_immutable(rest) { Some(IMMUTABLE) } else { self.cache_control.clone() }
+        if self.is_immutable(rest) { Some(IMMUTABLE) } else { self.cache_control.clone() }
     }
 
     /// The path and query that an answer is kept under.

@@ -178,3 +178,20 @@ async fn an_instance_that_refuses_a_body_in_the_middle_is_still_heard() {
     let ((), answer) = timeout(SOON, async { tokio::join!(write, read) }).await.unwrap();
     assert!(answer.starts_with("HTTP/1.1 413 "), "{answer}");
 }
+
+#[tokio::test]
+async fn an_empty_line_before_a_request_is_passed_over() {
+    let stage = Stage::new(vec![function("/*", "tell")]);
+    let text = "\r\nPOST /a HTTP/1.1\r\nHost: a\r\nContent-Length: 2\r\n\r\nok\r\nGET /b HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n";
+    let answers = String::from_utf8(talk(stage.address, text.as_bytes()).await).unwrap();
+    assert!(answers.contains("POST /a ") && answers.contains("GET /b "), "{answers}");
+}
+
+#[tokio::test]
+async fn the_host_of_an_absolute_target_goes_before_the_field() {
+    let stage = Stage::new(vec![function("/*", "tell")]);
+    let text = "GET http://shop.localhost/x?y HTTP/1.1\r\nHost: other.example\r\nConnection: close\r\n\r\n";
+    let reply = Reply::parse(&talk(stage.address, text.as_bytes()).await);
+    assert!(reply.text().starts_with("GET /x?y "), "{}", reply.text());
+    assert!(reply.text().contains("x-forwarded-host: shop.localhost\n"), "{}", reply.text());
+}

@@ -6,6 +6,7 @@ mod apps;
 mod bad_input;
 mod connections;
 mod forwarding;
+mod h2_floods;
 mod hot;
 mod lifecycle;
 mod protocols;

@@ -86,6 +86,47 @@ async fn tls_offers_http2_and_http1_with_a_certificate_of_its_own() {
     std::fs::remove_dir_all(&keys).unwrap();
 }
 
+#[tokio::test]
+async fn a_websocket_goes_through_a_stream_of_http2() {
+    let stage = Stage::new(vec![function("/f", "tell"), service("/*")]);
+    let address = upstream(|mut stream, number| async move {
+        let head = read_head(&mut stream).await;
+        assert!(head.starts_with("GET /chat HTTP/1.1\r\n"), "{head}");
+        for field in ["upgrade: websocket\r\n", "sec-websocket-version: 13\r\n", "sec-websocket-key: ", "host: shop.localhost\r\n"] {
+            assert!(head.contains(field), "{head}");
+        }
+        if number > 0 {
+            return stream.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nno").await.unwrap();
+        }
+        let agreed = "HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Accept: x\r\n\r\nhi";
+        stream.write_all(agreed.as_bytes()).await.unwrap();
+        let said = read_until(&mut stream, "\n").await;
+        stream.write_all(said.as_bytes()).await.unwrap();
+    })
+    .await;
+    stage.instance("web", address);
+    let mut sender = h2(TcpStream::connect(stage.address).await.unwrap()).await;
+    let ask = || {
+        let mut ask = request("CONNECT", "http://shop.localhost/chat", empty());
+        ask.extensions_mut().insert(hyper::ext::Protocol::from_static("websocket"));
+        ask.headers_mut().insert("sec-websocket-version", "13".parse().unwrap());
+        ask
+    };
+    // The server's settings say that it may be asked.
+    let other = sender.send_request(request("GET", "http://shop.localhost/f", empty())).await.unwrap();
+    drop(other.into_body().collect().await);
+    let response = sender.send_request(ask()).await.unwrap();
+    assert_eq!(response.status(), 200);
+    assert!(!response.headers().contains_key("upgrade") && !response.headers().contains_key("sec-websocket-accept"));
+    let mut stream = TokioIo::new(hyper::upgrade::on(response).await.unwrap());
+    stream.write_all(b"\x01echo\n").await.unwrap();
+    let mut seen = vec![0; 8];
+    stream.read_exact(&mut seen).await.unwrap();
+    assert_eq!(seen, b"hi\x01echo\n"[..8].to_vec());
+    let refused = sender.send_request(ask()).await.unwrap();
+    assert_eq!(refused.status(), 502, "an answer that does not agree is no success");
+}
+
 /// Trusts any certificate.
 #[derive(Debug)]
 struct Anybody(CryptoProvider);

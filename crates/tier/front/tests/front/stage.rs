@@ -252,6 +252,8 @@ pub fn catalog(routes: Vec<Route>, nodes: &[u8]) -> Catalog {
 /// The app tier.
 pub struct FakeApp {
     pub dir: Arc<Path>,
+    /// Of releases whose files are elsewhere.
+    pub by_release: Mutex<HashMap<u64, PathBuf>>,
     pub instances: Mutex<HashMap<String, SocketAddr>>,
     pub leases: AtomicUsize,
     pub held: Arc<AtomicUsize>,
@@ -262,6 +264,7 @@ impl Default for FakeApp {
     fn default() -> Self {
         Self {
             dir: Path::new("/").into(),
+            by_release: Mutex::default(),
             instances: Mutex::default(),
             leases: AtomicUsize::new(0),
             held: Arc::default(),
@@ -315,8 +318,9 @@ impl Invoke for FakeApp {
         .boxed()
     }
 
-    fn files(&self, _work: Work) -> BoxFuture<'static, Result<Arc<Path>, InvokeError>> {
-        let dir = self.dir.clone();
+    fn files(&self, work: Work) -> BoxFuture<'static, Result<Arc<Path>, InvokeError>> {
+        let other = self.by_release.lock().unwrap().get(&work.release.number).map(|dir| dir.as_path().into());
+        let dir = other.unwrap_or_else(|| self.dir.clone());
         async move { Ok(dir) }.boxed()
     }
 }

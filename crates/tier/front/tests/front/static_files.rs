@@ -1,4 +1,5 @@
 use std::os::unix::fs::symlink;
+use std::sync::Arc;
 use std::time::Duration;
 
 use async_compression::tokio::write::{BrotliDecoder, GzipDecoder, ZstdDecoder};
@@ -84,6 +85,29 @@ async fn large_files_come_whole_and_in_parts() {
     assert!(stage.get("/large.bin").await.body == content);
     let part = stage.get_with("/large.bin", &["Range: bytes=100000-1000000"]).await;
     assert!(part.body == content[100_000..=1_000_000]);
+}
+
+#[tokio::test]
+async fn several_parts_come_as_one_body() {
+    let stage = site();
+    let content: Vec<u8> = (0..300_000_u32).map(|number| (number % 251) as u8).collect();
+    stage.write("public/large.bin", &content);
+    let reply = stage.get_with("/large.bin", &["Range: bytes=5-9,1000-1009,-100000"]).await;
+    let kind = reply.header("content-type").unwrap();
+    let boundary = kind.strip_prefix("multipart/byteranges; boundary=").expect("a boundary").to_owned();
+    assert_eq!((reply.status, reply.header("content-range")), (206, None));
+    assert_eq!(reply.header("content-length").unwrap().parse::<usize>().unwrap(), reply.body.len());
+    let mut expected = Vec::new();
+    for (first, last) in [(5, 9), (1000, 1009), (200_000, 299_999)] {
+        let lead = if expected.is_empty() { "" } else { "\r\n" };
+        let head = format!(
+            "{lead}--{boundary}\r\ncontent-type: application/octet-stream\r\ncontent-range: bytes {first}-{last}/300000\r\n\r\n"
+        );
+        expected.extend_from_slice(head.as_bytes());
+        expected.extend_from_slice(&content[first..=last]);
+    }
+    expected.extend_from_slice(format!("\r\n--{boundary}--\r\n").as_bytes());
+    assert!(reply.body == expected, "{}", String::from_utf8_lossy(&reply.body[..200]));
 }
 
 #[tokio::test]
@@ -267,4 +291,26 @@ async fn a_route_may_lead_to_one_file() {
     let stage = Stage::new(vec![ringway_manifest::Route::new("/robots.txt".parse().unwrap(), to)]);
     stage.write("public/robots.txt", "none");
     assert_eq!(stage.get("/robots.txt").await.text(), "none");
+}
+
+#[tokio::test]
+async fn a_page_of_an_earlier_release_still_gets_its_own_files() {
+    let mut route = files("/*");
+    route.immutable = Some(ringway_manifest::Immutable::Pattern("assets/*".to_owned()));
+    let stage = Stage::new(vec![route.clone()]);
+    stage.write("public/assets/app.1.js", "old");
+    stage.write("public/page.html", "old");
+    let mut newer = catalog(vec![route], &[]);
+    let app = newer.apps.get_mut("shop").unwrap();
+    let mut second = app.releases[0].clone();
+    (second.number, second.files) = (2, ringway_catalog::BlobId([8; 32]));
+    app.releases.push(second);
+    app.current = 2;
+    stage.app.by_release.lock().unwrap().insert(2, stage.dir.join("second"));
+    stage.write("second/public/assets/app.2.js", "new");
+    stage.control.0.send(Arc::new(newer)).unwrap();
+    while stage.get("/assets/app.2.js").await.status != 200 {}
+    let old = stage.get("/assets/app.1.js").await;
+    assert_eq!((old.text(), old.header("cache-control")), ("old", Some("public, max-age=31536000, immutable")));
+    assert_eq!(stage.get("/page.html").await.status, 404, "what may change is of this release only");
 }
