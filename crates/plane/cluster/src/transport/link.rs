@@ -6,7 +6,6 @@
 
 use std::collections::HashMap;
 use std::io;
-use std::pin::pin;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -25,6 +24,8 @@ use super::wire::{self, FrameReader, Outbox, Queues, write_frames};
 
 /// Calls that may be waiting for answers on one link.
 const IN_FLIGHT_MAX: usize = 4096;
+/// When this node stops: until what was queued before has been written.
+const LAST_WORDS_WITHIN: Duration = Duration::from_millis(500);
 /// How long a call waits for a connection at most.
 const CONNECT_WAIT: Duration = Duration::from_secs(1);
 /// A next attempt that is at most this far off is worth waiting for: less than the second pause, so that who asks a dead node for
@@ -182,21 +183,24 @@ impl Drop for Place<'_> {
 
 /// The link's task: until the node stops.
 pub async fn run(transport: Transport, link: Arc<Link>, mut outbox: Outbox) {
-    let mut stopping = pin!(transport.inner.tasks.stopping());
+    let stopping = || transport.inner.tasks.stopping();
     let mut backoff = BACKOFF_MIN;
     loop {
         tokio::select! {
             biased;
-            () = &mut stopping => break,
+            () = stopping() => break,
             () = link.wanted.notified() => {}
         }
         link.state.send_replace(State::Trying);
         let since = Instant::now();
         let why = tokio::select! {
             biased;
-            () = &mut stopping => break,
+            () = said_all(&transport, &link) => break,
             why = connect_and_talk(&transport, &link, &mut outbox) => why.to_string(),
         };
+        if transport.inner.tasks.is_stopping() {
+            break;
+        }
         transport.observe(|observer| observer.lost(link.peer));
         backoff = if since.elapsed() > BACKOFF_MAX { BACKOFF_MIN } else { (backoff * 2).min(BACKOFF_MAX) };
         let pause = backoff.mul_f64(0.5 + (ringway_rt::random::number() % 512) as f64 / 1024.0);
@@ -206,7 +210,7 @@ pub async fn run(transport: Transport, link: Arc<Link>, mut outbox: Outbox) {
         link.give_up(&why, &mut outbox);
         tokio::select! {
             biased;
-            () = &mut stopping => break,
+            () = stopping() => break,
             () = link.poked.notified() => backoff = BACKOFF_MIN,
             () = tokio::time::sleep_until(retry_at) => {}
         }
@@ -214,6 +218,14 @@ pub async fn run(transport: Transport, link: Arc<Link>, mut outbox: Outbox) {
     let why = "this node is stopping";
     link.state.send_replace(State::Down { why: why.into(), retry_at: Instant::now() + Duration::from_secs(3600) });
     link.give_up(why, &mut outbox);
+}
+
+/// Completes when this node stops and has had time for its last words, if there is anybody to hear them.
+async fn said_all(transport: &Transport, link: &Link) {
+    transport.inner.tasks.stopping().await;
+    if matches!(*link.state.borrow(), State::Up) {
+        tokio::time::sleep(LAST_WORDS_WITHIN).await;
+    }
 }
 
 /// Ends with the reason for which there is no connection (any more).
@@ -245,7 +257,7 @@ async fn connect_and_talk(transport: &Transport, link: &Link, outbox: &mut Outbo
                 () = ping(transport, link) => io::Error::other("no more pings"),
             }
         } => { gauge.decrement(1.0); ended }
-        written = write_frames(outbox, write) => {
+        written = write_frames(outbox, write, transport.inner.tasks.stopping()) => {
             gauge.decrement(1.0);
             written.err().unwrap_or_else(|| io::Error::other("nothing more to say"))
         }

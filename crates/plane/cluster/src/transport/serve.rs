@@ -28,7 +28,7 @@ impl Transport {
         let (read, write) = tokio::io::split(stream);
         let (queues, mut outbox) = wire::queues();
         let mut running = JoinSet::new();
-        let mut writing = pin!(write_frames(&mut outbox, write));
+        let mut writing = pin!(write_frames(&mut outbox, write, std::future::pending()));
         let ended = tokio::select! {
             biased;
             () = self.inner.tasks.stopping() => Ok(()),

@@ -203,3 +203,37 @@ async fn a_connection_is_made_anew_when_the_other_side_comes_back() {
     assert_eq!(other.tasks.stop(SOON).await, 0);
     assert!(matches!(other.call(&member).await, Err(PeerError::Unreachable(..))));
 }
+
+/// Counts what it is told.
+#[derive(Default)]
+struct Count(std::sync::atomic::AtomicUsize);
+
+impl PeerHandler for Count {
+    fn handle(&self, _: NodeId, _: Bytes) -> BoxFuture<'static, Result<Bytes, String>> {
+        self.0.fetch_add(1, std::sync::atomic::Ordering::SeqCst);
+        std::future::ready(Ok(Bytes::new())).boxed()
+    }
+}
+
+#[tokio::test]
+async fn what_a_node_has_said_before_it_stops_is_heard() {
+    let authority = authority();
+    let (mut member, other) = (side(&authority), side(&authority));
+    for side in [&member, &other] {
+        side.catalog.send_replace(catalog_of(5, &[&member, &other]));
+    }
+    let count = Arc::new(Count::default());
+    member.transport.serve(Service::Membership, count.clone());
+    member.listen();
+    other.call(&member).await.unwrap();
+    for _ in 0..50 {
+        other.transport.tell(member.id, Priority::Control, Service::Membership, Bytes::from_static(b"good-bye"));
+    }
+    assert_eq!(other.tasks.stop(SOON).await, 0);
+    let heard = async {
+        while count.0.load(std::sync::atomic::Ordering::SeqCst) < 50 {
+            tokio::task::yield_now().await;
+        }
+    };
+    tokio::time::timeout(SOON, heard).await.expect("all of it is heard");
+}

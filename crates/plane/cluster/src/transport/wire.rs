@@ -1,6 +1,7 @@
 //! Driver: frames on a TLS stream: three queues in, one socket out, the more urgent first.
 
 use std::io;
+use std::pin::pin;
 use std::time::Duration;
 
 use bytes::BytesMut;
@@ -66,10 +67,21 @@ impl Outbox {
     }
 }
 
-/// Writes what is queued until the connection breaks or nobody can queue any more.
-pub async fn write_frames(outbox: &mut Outbox, mut socket: impl AsyncWrite + Unpin) -> io::Result<()> {
+/// Writes what is queued until the connection breaks or nobody can queue any more; or, when it is to end, until nothing is queued.
+pub async fn write_frames(
+    outbox: &mut Outbox,
+    mut socket: impl AsyncWrite + Unpin,
+    end: impl Future<Output = ()>,
+) -> io::Result<()> {
     let mut batch = BytesMut::with_capacity(WRITE_BATCH);
-    while let Some(first) = outbox.next().await {
+    let mut end = pin!(end);
+    loop {
+        let next = tokio::select! {
+            biased;
+            next = outbox.next() => next,
+            () = &mut end => None,
+        };
+        let Some(first) = next else { return Ok(()) };
         let mut waiting = Some(first);
         while let Some(frame) = waiting.take() {
             frame.put_header(&mut batch);
@@ -91,7 +103,6 @@ pub async fn write_frames(outbox: &mut Outbox, mut socket: impl AsyncWrite + Unp
         batch.clear();
         within_deadline(socket.flush()).await?;
     }
-    Ok(())
 }
 
 async fn within_deadline<T>(work: impl Future<Output = io::Result<T>>) -> io::Result<T> {
@@ -158,7 +169,7 @@ mod tests {
         }
         drop(queues);
         let (ours, theirs) = tokio::io::duplex(1 << 20);
-        write_frames(&mut outbox, ours).await.unwrap();
+        write_frames(&mut outbox, ours, std::future::pending()).await.unwrap();
         let mut reader = FrameReader::new(theirs, Duration::from_secs(5));
         let mut order = vec![];
         while let Some(frame) = reader.next().await.unwrap() {
@@ -177,7 +188,7 @@ mod tests {
         drop(queues);
         let (ours, theirs) = tokio::io::duplex(1 << 16);
         let mut reader = FrameReader::new(theirs, Duration::from_secs(5));
-        let (written, read) = tokio::join!(write_frames(&mut outbox, ours), async {
+        let (written, read) = tokio::join!(write_frames(&mut outbox, ours, std::future::pending()), async {
             let mut frames = vec![];
             while frames.len() < 3 {
                 frames.push(reader.next().await.unwrap().unwrap());
